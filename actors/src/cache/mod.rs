@@ -1,0 +1,1 @@
+//! One `CacheActor` per level, and the breaker of the outer two.

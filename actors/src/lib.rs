@@ -1,0 +1,25 @@
+//! Anteroom's actors: the cache levels, the flights, their supervision. No HTTP here.
+//!
+//! # Layout
+//!
+//! * [`model`]: values that flow between the parts; no actix, no I/O.
+//! * [`message`]: the contract: what actors are asked and told, and how to ask.
+//! * [`origin`]: the border to where answers come from.
+//! * [`store`]: where bytes lie: memory, Redis, a database, and the stored format.
+//! * [`cache`]: one `CacheActor` per level, and the breaker of the outer two.
+//! * [`resolver`]: flights: one call for everyone who asks the same.
+//! * [`wiring`]: arbiters, factories, the sentinel, start and stop order.
+//!
+//! Imports point down only: `model, clock, error, settings` ← `message, origin` ← `store` and
+//! pure deciders ← actors ← `wiring`.
+
+pub mod cache;
+pub mod clock;
+pub mod error;
+pub mod message;
+pub mod model;
+pub mod origin;
+pub mod resolver;
+pub mod settings;
+pub mod store;
+pub mod wiring;

@@ -1,0 +1,81 @@
+//! What a cache level is asked and told. The same for all three.
+
+use std::sync::Arc;
+
+use actix::Message;
+
+use super::Slot;
+use crate::error::LevelError;
+use crate::model::{CacheKey, Entry, Level};
+
+/// Worker or flight → level: the entry of `key`, if it is there. A stale entry counts as absent.
+///
+/// Deadline: what is left of the request's level budget. Loss: a miss.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<Option<Arc<Entry>>, LevelError>")]
+pub struct Lookup {
+    /// Which answer.
+    pub key: CacheKey,
+}
+
+/// Flight → level: keep `entry`. Sent off the response path.
+///
+/// Deadline: a second or two; the level answers before its server has. Loss: a later miss.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<InsertOutcome, LevelError>")]
+pub struct Insert {
+    /// What to keep.
+    pub entry: Arc<Entry>,
+}
+
+/// What a level did with an [`Insert`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InsertOutcome {
+    /// It is there now.
+    Stored,
+    /// It will be written behind.
+    Queued,
+    /// Not admitted: too large, already stale, or less wanted than what it would displace.
+    Refused,
+}
+
+/// Worker → L1: keys that were answered from leases, so that recency and frequency stay true.
+/// An event: loss makes L1 a little less wise.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct Touched {
+    /// One element a hit, oldest first.
+    pub keys: Vec<CacheKey>,
+}
+
+/// Shutdown → level: answers when everything queued has been written or given up.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct Flush;
+
+/// The addresses of one level. A level that is off has empty slots and `enabled == false`.
+#[derive(Debug, Clone)]
+pub struct LevelHandle {
+    /// Which level.
+    pub level: Level,
+    /// Whether the settings have it on.
+    pub enabled: bool,
+    /// Takes [`Lookup`].
+    pub lookup: Slot<Lookup>,
+    /// Takes [`Insert`].
+    pub insert: Slot<Insert>,
+    /// Takes [`Flush`].
+    pub flush: Slot<Flush>,
+}
+
+impl LevelHandle {
+    /// Creates a handle with empty slots.
+    pub fn new(level: Level, enabled: bool) -> Self {
+        Self { level, enabled, lookup: Slot::empty(), insert: Slot::empty(), flush: Slot::empty() }
+    }
+
+    /// Returns how many asks wait for an answer of this level.
+    pub fn in_flight(&self) -> usize {
+        self.lookup.in_flight() + self.insert.in_flight() + self.flush.in_flight()
+    }
+}

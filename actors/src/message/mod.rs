@@ -1,0 +1,16 @@
+//! The contract between actors: what they are asked and told, and how.
+//!
+//! A question is sent by [`ask`], always with a deadline. An event that may be lost is sent by
+//! [`Slot::tell`], which never waits.
+
+mod ask;
+mod level;
+mod observe;
+mod slot;
+
+pub use ask::ask;
+pub use level::{Flush, Insert, InsertOutcome, LevelHandle, Lookup, Touched};
+#[cfg(feature = "fault-injection")]
+pub use observe::Panic;
+pub use observe::{ActorState, Ping, Report};
+pub use slot::Slot;

@@ -1,0 +1,51 @@
+//! A stored answer.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::{CacheKey, Freshness, Usage};
+
+/// One header of a stored answer. Names are lower case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header {
+    /// Lower-case field name.
+    pub name: Box<str>,
+    /// Field value, as received.
+    pub value: Bytes,
+}
+
+/// An answer that may be served again. Immutable: a hit never rewrites it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The key it was made for.
+    pub key: CacheKey,
+    /// Status code of the answer.
+    pub status: u16,
+    /// Headers that belong to the answer, not to the one call that made it.
+    pub headers: Vec<Header>,
+    /// The body, byte for byte as the origin sent it.
+    pub body: Bytes,
+    /// How long it may be served.
+    pub freshness: Freshness,
+    /// What the call cost, where the origin said so.
+    pub usage: Option<Usage>,
+    /// How long the call took, from its start to the answer's last byte.
+    pub upstream_latency: Duration,
+}
+
+impl Entry {
+    /// What an entry costs beside its bytes: the struct, its shared-pointer header, and a slot
+    /// with its list nodes in the cache (CRATES D: 280 bytes a slot).
+    pub const OVERHEAD_BYTES: usize = 280 + 16 + size_of::<Self>();
+
+    /// Returns the bytes of memory this entry accounts for: body, headers and overhead.
+    pub fn weight_bytes(&self) -> usize {
+        let headers: usize = self
+            .headers
+            .iter()
+            .map(|header| header.name.len() + header.value.len() + size_of::<Header>())
+            .sum();
+        Self::OVERHEAD_BYTES + headers + self.body.len()
+    }
+}

@@ -1,0 +1,74 @@
+//! The border to where answers come from. The gateway package implements it over HTTP and
+//! for the built-in provider; this package only calls.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::LocalBoxFuture;
+use futures_util::stream::LocalBoxStream;
+
+use crate::error::OriginError;
+use crate::model::{CacheKey, Header, Verdict};
+
+/// One call to an origin: all that goes upstream, and what is needed to judge the answer.
+#[derive(Debug)]
+pub struct OriginCall {
+    /// The key its answer would be kept under.
+    pub key: CacheKey,
+    /// Position of the route in the settings.
+    pub route: usize,
+    /// Name of the upstream in the settings.
+    pub upstream: Arc<str>,
+    /// Request method.
+    pub method: Box<str>,
+    /// Path and query, as received.
+    pub target: Box<str>,
+    /// Headers to send: the caller's credential and those that are keyed.
+    pub headers: Vec<Header>,
+    /// Request body, byte for byte as keyed.
+    pub body: Bytes,
+    /// Whether the caller asked for a stream of events.
+    pub streamed: bool,
+    /// How long the answer may be served, if it is kept.
+    pub lifetime: Duration,
+}
+
+/// Status and headers of an answer, hop-by-hop headers removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// Status code.
+    pub status: u16,
+    /// Headers, names in lower case, in the order received.
+    pub headers: Vec<Header>,
+    /// Whether the body is to be passed on piece by piece as it comes (an event stream).
+    pub streamed: bool,
+}
+
+/// Decides over the whole body whether the answer may be kept.
+pub type Judge = Box<dyn FnOnce(&Bytes) -> Verdict>;
+
+/// An answer that has begun.
+pub struct Answer {
+    /// Status and headers.
+    pub head: Head,
+    /// Those of `head.headers` that a stored copy keeps.
+    pub stored_headers: Vec<Header>,
+    /// Whether others than the first asker may have it.
+    pub shareable: bool,
+    /// The body. It ends by `None` only where the protocol said that it was whole; time-outs
+    /// of the upstream's settings are applied inside.
+    pub body: LocalBoxStream<'static, Result<Bytes, OriginError>>,
+    /// Judges the whole body.
+    pub judge: Judge,
+}
+
+/// Where answers come from. Lives on one thread, with its own connections.
+pub trait Origin {
+    /// Starts `call`; resolves when the answer's head is there.
+    fn call(&self, call: Arc<OriginCall>) -> LocalBoxFuture<'static, Result<Answer, OriginError>>;
+}
+
+/// Makes an [`Origin`] on the thread that will use it.
+pub type OriginFactory = Arc<dyn Fn() -> Rc<dyn Origin> + Send + Sync>;

@@ -1,0 +1,1 @@
+//! Flights: one call for everyone who asks the same.

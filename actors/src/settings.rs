@@ -1,0 +1,120 @@
+//! What the actors need to know of the settings: plain values, checked by the gateway package
+//! before they come here. Meaning, unit, range and default of each key stand in `config.yaml`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Bounds of L1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct L1Settings {
+    /// Most entries held.
+    pub max_entries: u64,
+    /// Most bytes held, overhead included.
+    pub max_bytes: u64,
+    /// How long an entry stays, from its fill.
+    pub residence: Duration,
+}
+
+/// Where L2 is and how long to wait for it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct L2Settings {
+    /// `redis://` or `rediss://` URL; may hold a password.
+    pub url: String,
+    /// How long a record stays, from its fill.
+    pub residence: Duration,
+    /// Longest wait for a reply.
+    pub timeout: Duration,
+    /// Longest wait for a connection.
+    pub connect_timeout: Duration,
+    /// Connections, each multiplexed.
+    pub connections: usize,
+    /// Largest record read or written.
+    pub max_record_bytes: usize,
+    /// Most writes under way; past it a write is dropped and counted.
+    pub max_writes_in_flight: usize,
+    /// When to skip the level, and how to come back.
+    pub breaker: BreakerSettings,
+}
+
+/// Which database holds L3.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Database {
+    /// A SQLite file of this gateway's own.
+    Sqlite(PathBuf),
+    /// A `postgres://` URL; may hold a password.
+    Postgres(String),
+}
+
+/// Where L3 is and what bounds it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct L3Settings {
+    /// Which database.
+    pub database: Database,
+    /// How long a record stays, from its fill, where its lifetime is not longer.
+    pub residence: Duration,
+    /// Most bytes of records kept; the oldest go first.
+    pub max_bytes: u64,
+    /// Largest record read or written.
+    pub max_record_bytes: usize,
+    /// Threads that read; one more writes.
+    pub readers: usize,
+    /// Longest wait for a lock of the database or a reply of its server.
+    pub timeout: Duration,
+    /// Longest wait for a connection to the server.
+    pub connect_timeout: Duration,
+    /// Most bytes waiting to be written; past it a write is dropped and counted.
+    pub queue_bytes: usize,
+    /// Most records written in one transaction.
+    pub batch_records: usize,
+    /// How often expired records are swept.
+    pub sweep_interval: Duration,
+    /// Most records deleted by one statement of the sweep.
+    pub sweep_batch: usize,
+    /// When to skip the level, and how to come back.
+    pub breaker: BreakerSettings,
+}
+
+/// When a level whose server fails is skipped, and how it comes back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BreakerSettings {
+    /// Failures in a row that open it.
+    pub failures: u32,
+    /// First wait before a probe; doubles after each failed one.
+    pub probe_after: Duration,
+    /// Longest wait between probes.
+    pub probe_at_most: Duration,
+}
+
+/// How flights end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FlightSettings {
+    /// Time for all levels together, before the origin is asked.
+    pub level_budget: Duration,
+    /// Longest wait for L2 within it.
+    pub l2_timeout: Duration,
+    /// Threads that call origins.
+    pub fetch_threads: usize,
+    /// How long a call goes on after the last reader has left.
+    pub finish_after_disconnect: Duration,
+    /// Most calls that go on without readers.
+    pub max_orphans: usize,
+    /// Largest answer kept; past it a flight only passes on.
+    pub max_entry_bytes: usize,
+    /// Bytes a flight holds for its slowest reader once it only passes on.
+    pub window_bytes: usize,
+    /// Longest wait for the slowest reader before it is cut.
+    pub reader_timeout: Duration,
+    /// How long a key is remembered as not shareable.
+    pub unshareable_for: Duration,
+    /// Most keys remembered as not shareable.
+    pub max_unshareable: usize,
+}
+
+/// How the sentinel watches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SentinelSettings {
+    /// Time between two pings of an actor.
+    pub interval: Duration,
+    /// An answer later than this makes an actor `degraded`.
+    pub late_after: Duration,
+}

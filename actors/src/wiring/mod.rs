@@ -1,0 +1,1 @@
+//! Arbiters, factories, the sentinel, start and stop order.

@@ -1,0 +1,1 @@
+//! Where answers come from, and whether an answer may be kept.
