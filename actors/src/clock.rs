@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// Tells the time: a monotonic instant for waits, wall milliseconds for what is stored.
 pub trait Clock: Send + Sync + fmt::Debug {
@@ -37,7 +37,7 @@ impl Clock for SystemClock {
 #[derive(Debug)]
 pub struct ManualClock {
     start: Instant,
-    elapsed: parking_lot::Mutex<Duration>,
+    elapsed: parking_lot::Mutex<std::time::Duration>,
 }
 
 #[cfg(any(test, feature = "testsuite"))]
@@ -49,12 +49,12 @@ impl ManualClock {
     pub fn new() -> Arc<Self> {
         Arc::new(Self {
             start: SystemClock.now(),
-            elapsed: parking_lot::Mutex::new(Duration::ZERO),
+            elapsed: parking_lot::Mutex::new(std::time::Duration::ZERO),
         })
     }
 
     /// Moves both the monotonic and the wall clock forward by `step`.
-    pub fn advance(&self, step: Duration) {
+    pub fn advance(&self, step: std::time::Duration) {
         *self.elapsed.lock() += step;
     }
 }

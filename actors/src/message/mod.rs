@@ -1,12 +1,13 @@
 //! The contract between actors: what they are asked and told, and how.
 //!
-//! A question is sent by [`ask`], always with a deadline. An event that may be lost is sent by
+//! A question is sent by [`ask()`], always with a deadline. An event that may be lost is sent by
 //! [`Slot::tell`], which never waits.
 
 mod ask;
 mod level;
 mod observe;
 mod slot;
+mod telemetry;
 
 pub use ask::ask;
 pub use level::{Flush, Insert, InsertOutcome, LevelHandle, Lookup, Touched};

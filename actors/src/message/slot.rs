@@ -26,11 +26,18 @@ where
 }
 
 /// Counts one ask while it lives.
-pub(super) struct InFlight<'a>(&'a AtomicUsize);
+pub(super) struct InFlight<M>(Arc<Inner<M>>)
+where
+    M: Message + Send + 'static,
+    M::Result: Send;
 
-impl Drop for InFlight<'_> {
+impl<M> Drop for InFlight<M>
+where
+    M: Message + Send + 'static,
+    M::Result: Send,
+{
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -59,6 +66,11 @@ where
         self.inner.recipient.load_full()
     }
 
+    /// Tells whether the present actor takes messages; false where there is none, or a dead one.
+    pub fn is_open(&self) -> bool {
+        self.inner.recipient.load().as_ref().is_some_and(|recipient| recipient.connected())
+    }
+
     /// Sends an event that may be lost; returns false when it was (mailbox full, actor gone).
     ///
     /// All tells go through the one recipient stored here: a fresh clone would always find a
@@ -71,14 +83,23 @@ where
             .is_some_and(|recipient| recipient.try_send(message).is_ok())
     }
 
+    /// Sends a control message that must not be lost while the actor lives. Its sender bounds
+    /// how many there are; the mailbox does not.
+    pub fn deliver(&self, message: M) {
+        if let Some(recipient) = self.inner.recipient.load().as_ref() {
+            #[expect(clippy::disallowed_methods, reason = "control messages, bounded by flights")]
+            recipient.do_send(message);
+        }
+    }
+
     /// Returns how many asks wait for an answer.
     pub fn in_flight(&self) -> usize {
         self.inner.in_flight.load(Ordering::Relaxed)
     }
 
-    pub(super) fn enter(&self) -> InFlight<'_> {
+    pub(super) fn enter(&self) -> InFlight<M> {
         self.inner.in_flight.fetch_add(1, Ordering::Relaxed);
-        InFlight(&self.inner.in_flight)
+        InFlight(Arc::clone(&self.inner))
     }
 }
 

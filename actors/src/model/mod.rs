@@ -10,7 +10,7 @@ mod usage;
 
 pub use entry::{Entry, Header};
 pub use freshness::Freshness;
-pub use key::CacheKey;
+pub use key::{BuildKeyHasher, CacheKey, KeyHasher};
 pub use level::Level;
 pub use outcome::{Outcome, Verdict};
 pub use sample::{Sample, SampleBatch};

@@ -1,6 +1,5 @@
 //! What a request tells the counters.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::Outcome;
@@ -8,8 +7,8 @@ use super::Outcome;
 /// One answered request.
 #[derive(Debug, Clone)]
 pub struct Sample {
-    /// Name of the route in the settings.
-    pub route: Arc<str>,
+    /// Position of the route in the settings.
+    pub route: usize,
     /// How it was answered.
     pub outcome: Outcome,
     /// Status code sent.

@@ -1,0 +1,10 @@
+//! What workers report.
+
+use actix::Message;
+
+use crate::model::SampleBatch;
+
+/// Worker → recorder. An event: what is lost is counted by the worker.
+impl Message for SampleBatch {
+    type Result = ();
+}
