@@ -1,1 +1,9 @@
 //! Where bytes lie, and the stored format. No actix.
+
+mod database;
+pub mod memory;
+pub mod record;
+pub mod redis;
+
+pub use database::{Database, DatabaseSnapshot};
+pub use redis::RedisStore;

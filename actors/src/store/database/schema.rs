@@ -1,0 +1,24 @@
+//! The tables, as `migrations/` makes them in both databases.
+
+diesel::table! {
+    entries (key) {
+        key -> Binary,
+        record -> Binary,
+        size_bytes -> BigInt,
+        stored_at_ms -> BigInt,
+        expires_at_ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    secrets (name) {
+        name -> Text,
+        value -> Binary,
+    }
+}
+
+diesel::table! {
+    __diesel_schema_migrations (version) {
+        version -> Text,
+    }
+}

@@ -1,0 +1,191 @@
+//! L1's store: mini-moka's single-threaded cache, bounded by entries and bytes at once.
+//!
+//! mini-moka's own lifetimes and predicate invalidation stay unused: they never lower its weight
+//! (DESIGN M2). An entry carries the instant at which it leaves; a queue in the order of filling,
+//! which is the order of leaving, finds those that nobody asks for any more.
+
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use mini_moka::unsync::Cache;
+
+use crate::model::{BuildKeyHasher, CacheKey, Entry};
+use crate::settings::L1Settings;
+
+/// What became of an insert.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stored {
+    /// It is held.
+    Yes,
+    /// Not admitted: too large, or asked for less often than what it would displace.
+    Refused,
+    /// One as new is held already.
+    Present,
+}
+
+/// Bytes and entries really held, counted by their birth and death: nothing that mini-moka does
+/// silently (it has no eviction listener) can make the account wrong.
+#[derive(Debug, Default)]
+struct Ledger {
+    bytes: Cell<u64>,
+    entries: Cell<u64>,
+}
+
+/// An entry in the cache, on the account while it lives.
+struct Held {
+    entry: Arc<Entry>,
+    leaves_at: Instant,
+    weight_bytes: u64,
+    ledger: Rc<Ledger>,
+    alive: Rc<Cell<bool>>,
+}
+
+impl Held {
+    fn new(entry: Arc<Entry>, leaves_at: Instant, ledger: &Rc<Ledger>) -> Self {
+        let weight_bytes = u64::try_from(entry.weight_bytes()).unwrap_or(u64::MAX);
+        ledger.bytes.set(ledger.bytes.get().saturating_add(weight_bytes));
+        ledger.entries.set(ledger.entries.get().saturating_add(1));
+        Self {
+            entry,
+            leaves_at,
+            weight_bytes,
+            ledger: Rc::clone(ledger),
+            alive: Rc::new(Cell::new(true)),
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.alive.set(false);
+        self.ledger.bytes.set(self.ledger.bytes.get().saturating_sub(self.weight_bytes));
+        self.ledger.entries.set(self.ledger.entries.get().saturating_sub(1));
+    }
+}
+
+/// A place in the queue of leaving; `alive` tells whether its entry is still held.
+struct Leaving {
+    at: Instant,
+    key: CacheKey,
+    alive: Rc<Cell<bool>>,
+}
+
+/// The entries of one L1. Lives on one thread: no lock is the point.
+pub struct MemoryStore {
+    cache: Cache<CacheKey, Held, BuildKeyHasher>,
+    ledger: Rc<Ledger>,
+    leaving: VecDeque<Leaving>,
+    settings: L1Settings,
+    evictions: u64,
+    expired: u64,
+}
+
+impl MemoryStore {
+    /// Creates an empty store.
+    pub fn new(settings: L1Settings) -> Self {
+        // One bound serves both: no entry weighs less than its share of the bytes, so that
+        // `max_entries` of them fill the whole.
+        let least = settings.max_bytes / settings.max_entries.max(1);
+        let cache = Cache::builder()
+            .max_capacity(settings.max_bytes)
+            .weigher(move |_key, held: &Held| {
+                u32::try_from(held.weight_bytes.max(least)).unwrap_or(u32::MAX)
+            })
+            .build_with_hasher(BuildKeyHasher::default());
+        Self {
+            cache,
+            ledger: Rc::default(),
+            leaving: VecDeque::new(),
+            settings,
+            evictions: 0,
+            expired: 0,
+        }
+    }
+
+    /// Returns the entry of `key` if it is held, may stay and is fresh; one that may not leaves.
+    pub fn get(&mut self, key: &CacheKey, now: Instant, wall_ms: u64) -> Option<Arc<Entry>> {
+        let held = self.cache.get(key)?;
+        if held.leaves_at > now && held.entry.freshness.is_fresh(wall_ms) {
+            return Some(Arc::clone(&held.entry));
+        }
+        self.cache.invalidate(key);
+        self.expired += 1;
+        None
+    }
+
+    /// Counts a hit that was answered elsewhere: recency and frequency stay true.
+    pub fn touch(&mut self, key: &CacheKey) {
+        let _ = self.cache.get(key);
+    }
+
+    /// Holds `entry` from `now` on for the settings' residence, if it is admitted.
+    pub fn insert(&mut self, entry: Arc<Entry>, now: Instant) -> Stored {
+        let key = entry.key;
+        let present = self.cache.get(&key).map(|held| held.entry.freshness.made_wall_ms);
+        if present.is_some_and(|made| made > entry.freshness.made_wall_ms) {
+            return Stored::Present;
+        }
+        // An update in place would stand over the bound until the next operation.
+        self.cache.invalidate(&key);
+        let leaves_at = now + self.settings.residence;
+        let before = self.ledger.entries.get();
+        let held = Held::new(entry, leaves_at, &self.ledger);
+        let alive = Rc::clone(&held.alive);
+        self.cache.insert(key, held);
+        let stored = alive.get();
+        self.evictions += (before + u64::from(stored)).saturating_sub(self.ledger.entries.get());
+        if !stored {
+            return Stored::Refused;
+        }
+        self.leaving.push_back(Leaving { at: leaves_at, key, alive });
+        self.compact();
+        Stored::Yes
+    }
+
+    /// Lets go of entries whose residence has ended; looks at `at_most` places of the queue.
+    pub fn sweep(&mut self, now: Instant, at_most: usize) {
+        for _ in 0..at_most {
+            let Some(place) = self.leaving.pop_front_if(|place| place.at <= now) else { break };
+            if place.alive.get() {
+                self.cache.invalidate(&place.key);
+                self.expired += 1;
+            }
+        }
+    }
+
+    /// Keeps the queue of leaving at most about twice as long as there are entries: places whose
+    /// entry was evicted or replaced go, at a cost of one look a fill on average.
+    fn compact(&mut self) {
+        let entries = usize::try_from(self.ledger.entries.get()).unwrap_or(usize::MAX);
+        if self.leaving.len() > entries.saturating_mul(2).saturating_add(1_024) {
+            self.leaving.retain(|place| place.alive.get());
+        }
+    }
+
+    /// Returns the bytes held: bodies, headers and overhead.
+    pub fn bytes(&self) -> u64 {
+        self.ledger.bytes.get()
+    }
+
+    /// Returns how many entries are held.
+    pub fn entries(&self) -> u64 {
+        self.ledger.entries.get()
+    }
+
+    /// Returns how many entries left to make room.
+    pub const fn evictions(&self) -> u64 {
+        self.evictions
+    }
+
+    /// Returns how many entries left because their time was over.
+    pub const fn expired(&self) -> u64 {
+        self.expired
+    }
+}
+
+#[cfg(test)]
+#[path = "memory_tests.rs"]
+mod tests;

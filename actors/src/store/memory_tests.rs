@@ -1,0 +1,138 @@
+use std::time::Duration;
+
+use bytes::Bytes;
+use proptest::prelude::*;
+
+use super::*;
+use crate::clock::{Clock, ManualClock};
+use crate::model::Freshness;
+
+fn settings(max_entries: u64, max_bytes: u64) -> L1Settings {
+    L1Settings { max_entries, max_bytes, residence: Duration::from_secs(300) }
+}
+
+fn entry(number: u8, body_bytes: usize) -> Arc<Entry> {
+    made_at(number, body_bytes, ManualClock::START_WALL_MS)
+}
+
+fn made_at(number: u8, body_bytes: usize, made_wall_ms: u64) -> Arc<Entry> {
+    Arc::new(Entry {
+        key: key(number),
+        status: 200,
+        headers: Vec::new(),
+        body: Bytes::from(vec![b'x'; body_bytes]),
+        freshness: Freshness { made_wall_ms, lifetime: Duration::from_secs(7_200) },
+        usage: None,
+        upstream_latency: Duration::ZERO,
+    })
+}
+
+fn key(number: u8) -> CacheKey {
+    CacheKey::new([number; 32])
+}
+
+#[test]
+fn an_entry_stays_for_its_residence_and_not_longer() {
+    let clock = ManualClock::new();
+    let mut store = MemoryStore::new(settings(10, 1 << 20));
+    assert_eq!(store.insert(entry(1, 100), clock.now()), Stored::Yes);
+    clock.advance(Duration::from_millis(299_999));
+    assert!(store.get(&key(1), clock.now(), clock.wall_ms()).is_some());
+    clock.advance(Duration::from_millis(1));
+    assert!(store.get(&key(1), clock.now(), clock.wall_ms()).is_none());
+    assert_eq!((store.entries(), store.bytes(), store.expired()), (0, 0, 1));
+}
+
+#[test]
+fn promotion_never_restarts_a_lifetime() {
+    // the answer was made two hours less one second ago.
+    let clock = ManualClock::new();
+    let mut store = MemoryStore::new(settings(10, 1 << 20));
+    let made = ManualClock::START_WALL_MS - 7_199_000;
+    store.insert(made_at(1, 100, made), clock.now());
+    assert!(store.get(&key(1), clock.now(), clock.wall_ms()).is_some());
+    clock.advance(Duration::from_secs(1));
+    assert!(store.get(&key(1), clock.now(), clock.wall_ms()).is_none());
+}
+
+#[test]
+fn expired_entries_leave_without_being_asked_for() {
+    let clock = ManualClock::new();
+    let mut store = MemoryStore::new(settings(100, 1 << 20));
+    for number in 0..50 {
+        store.insert(entry(number, 100), clock.now());
+    }
+    clock.advance(Duration::from_secs(300));
+    store.sweep(clock.now(), 20);
+    assert_eq!(store.entries(), 30, "a sweep is bounded");
+    store.sweep(clock.now(), 1_000);
+    assert_eq!((store.entries(), store.bytes(), store.expired()), (0, 0, 50));
+}
+
+#[test]
+fn a_replaced_entry_does_not_leave_with_its_forerunner() {
+    let clock = ManualClock::new();
+    let mut store = MemoryStore::new(settings(10, 1 << 20));
+    store.insert(entry(1, 100), clock.now());
+    clock.advance(Duration::from_secs(200));
+    store.insert(made_at(1, 200, clock.wall_ms()), clock.now());
+    clock.advance(Duration::from_secs(150));
+    store.sweep(clock.now(), 1_000);
+    let held = store.get(&key(1), clock.now(), clock.wall_ms()).expect("the newer one stays");
+    assert_eq!(held.body.len(), 200);
+}
+
+#[test]
+fn an_older_answer_never_displaces_a_newer_one() {
+    let clock = ManualClock::new();
+    let mut store = MemoryStore::new(settings(10, 1 << 20));
+    store.insert(made_at(1, 100, ManualClock::START_WALL_MS), clock.now());
+    let older = made_at(1, 200, ManualClock::START_WALL_MS - 1);
+    assert_eq!(store.insert(older, clock.now()), Stored::Present);
+    assert_eq!(store.get(&key(1), clock.now(), clock.wall_ms()).unwrap().body.len(), 100);
+}
+
+#[test]
+fn the_bound_on_entries_holds_for_small_ones_and_the_bound_on_bytes_for_large_ones() {
+    // a bound in entries alone would let large answers fill the memory.
+    let clock = ManualClock::new();
+    let mut small = MemoryStore::new(settings(8, 1 << 20));
+    let mut large = MemoryStore::new(settings(8, 1 << 20));
+    for number in 0..100 {
+        small.insert(entry(number, 10), clock.now());
+        large.insert(entry(number, 300_000), clock.now());
+    }
+    assert_eq!(small.entries(), 8);
+    assert_eq!(large.entries(), 3);
+    assert!(large.bytes() <= 1 << 20);
+    assert_eq!(large.insert(entry(200, 2 << 20), clock.now()), Stored::Refused);
+}
+
+proptest! {
+    /// M2: whatever is done, the account is the sum of what is held, within the bounds.
+    #[test]
+    fn the_account_equals_the_sum_of_the_entries(
+        steps in prop::collection::vec((0_u8..5, 0_u8..40, 0_usize..60_000), 1..200),
+    ) {
+        let clock = ManualClock::new();
+        let mut store = MemoryStore::new(settings(16, 1 << 19));
+        for (what, number, size) in steps {
+            match what {
+                0 | 1 => {
+                    store.insert(made_at(number, size, clock.wall_ms()), clock.now());
+                }
+                2 => {
+                    store.get(&key(number), clock.now(), clock.wall_ms());
+                }
+                3 => clock.advance(Duration::from_secs(u64::from(number))),
+                _ => store.sweep(clock.now(), usize::from(number)),
+            }
+            let sum: usize = store.cache.iter().map(|(_, held)| held.entry.weight_bytes()).sum();
+            prop_assert_eq!(store.bytes(), sum as u64);
+            prop_assert_eq!(store.entries(), store.cache.iter().count() as u64);
+            prop_assert!(store.bytes() <= 1 << 19);
+            prop_assert!(store.entries() <= 16);
+            prop_assert!(store.leaving.len() as u64 <= 2 * store.entries() + 1_024);
+        }
+    }
+}

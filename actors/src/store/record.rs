@@ -1,0 +1,305 @@
+//! The stored format of an entry, the same in Redis and in the database.
+//!
+//! ```text
+//! magic "ANTR" · version u8 · key 32 · made u64 ms · lifetime u64 ms · upstream latency u64 µs
+//! status u16 · has usage u8 · input tokens u64 · output tokens u64
+//! header count u32 · { name length u32 · name · value length u32 · value }
+//! body length u64 · body · checksum 16
+//! ```
+//!
+//! Numbers are little-endian. The checksum is the first half of the BLAKE3 digest of all before
+//! it. A record is never believed: each length is checked before use, and a record of another
+//! format version, of another key or with one altered bit is an error.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::error::LevelError;
+use crate::model::{CacheKey, Entry, Freshness, Header, Usage};
+
+const MAGIC: &[u8; 4] = b"ANTR";
+const VERSION: u8 = 1;
+const CHECKSUM_LEN: usize = 16;
+/// The least a header takes: its two lengths. Bounds what a count can make us reserve.
+const MIN_HEADER_LEN: usize = 8;
+/// All fields of fixed size.
+const FIXED_LEN: usize =
+    MAGIC.len() + 1 + CacheKey::LEN + 8 + 8 + 8 + 2 + 1 + 8 + 8 + 4 + 8 + CHECKSUM_LEN;
+
+/// Returns the length of the record of `entry`, in bytes.
+pub fn encoded_len(entry: &Entry) -> usize {
+    let headers: usize = entry
+        .headers
+        .iter()
+        .map(|header| MIN_HEADER_LEN + header.name.len() + header.value.len())
+        .sum();
+    FIXED_LEN + headers + entry.body.len()
+}
+
+/// Returns the record of `entry`.
+///
+/// Lifetimes are kept in whole milliseconds, latencies in whole microseconds, rounded down.
+pub fn encode(entry: &Entry) -> Vec<u8> {
+    let mut out = Vec::with_capacity(encoded_len(entry));
+    out.extend_from_slice(MAGIC);
+    out.push(VERSION);
+    out.extend_from_slice(entry.key.as_bytes());
+    put_u64(&mut out, entry.freshness.made_wall_ms);
+    put_u64(&mut out, saturated(entry.freshness.lifetime.as_millis()));
+    put_u64(&mut out, saturated(entry.upstream_latency.as_micros()));
+    out.extend_from_slice(&entry.status.to_le_bytes());
+    let usage = entry.usage.unwrap_or_default();
+    out.push(u8::from(entry.usage.is_some()));
+    put_u64(&mut out, usage.input_tokens);
+    put_u64(&mut out, usage.output_tokens);
+    put_len32(&mut out, entry.headers.len());
+    for header in &entry.headers {
+        put_len32(&mut out, header.name.len());
+        out.extend_from_slice(header.name.as_bytes());
+        put_len32(&mut out, header.value.len());
+        out.extend_from_slice(&header.value);
+    }
+    put_u64(&mut out, u64::try_from(entry.body.len()).unwrap_or(u64::MAX));
+    out.extend_from_slice(&entry.body);
+    let checksum = checksum(&out);
+    out.extend_from_slice(&checksum);
+    out
+}
+
+/// Returns the entry that `record` holds for `key`. Header values and body share its bytes.
+///
+/// # Errors
+///
+/// [`LevelError::Damaged`] for anything but an unaltered record of this version and `key`.
+pub fn decode(key: &CacheKey, record: &Bytes) -> Result<Entry, LevelError> {
+    let mut magic = Reader { rest: record.clone() };
+    if magic.take(MAGIC.len())? != MAGIC.as_slice() {
+        return Err(LevelError::Damaged("not a record"));
+    }
+    if magic.u8()? != VERSION {
+        return Err(LevelError::Damaged("another format version"));
+    }
+    let content = checked_content(record)?;
+    let mut reader = Reader { rest: content };
+    reader.take(MAGIC.len() + 1)?;
+    if reader.take(CacheKey::LEN)? != key.as_bytes().as_slice() {
+        return Err(LevelError::Damaged("another key"));
+    }
+    let entry = fields(*key, &mut reader)?;
+    if reader.rest.is_empty() { Ok(entry) } else { Err(LevelError::Damaged("bytes left over")) }
+}
+
+/// Returns all but the checksum, once that has been found right.
+fn checked_content(record: &Bytes) -> Result<Bytes, LevelError> {
+    let (content, expected) = record
+        .len()
+        .checked_sub(CHECKSUM_LEN)
+        .and_then(|at| record.split_at_checked(at))
+        .ok_or(LevelError::Damaged("too short"))?;
+    if checksum(content) != expected {
+        return Err(LevelError::Damaged("checksum mismatch"));
+    }
+    Ok(record.slice_ref(content))
+}
+
+fn fields(key: CacheKey, reader: &mut Reader) -> Result<Entry, LevelError> {
+    let freshness =
+        Freshness { made_wall_ms: reader.u64()?, lifetime: Duration::from_millis(reader.u64()?) };
+    let upstream_latency = Duration::from_micros(reader.u64()?);
+    let status = u16::from_le_bytes(reader.array()?);
+    let has_usage = reader.u8()?;
+    let usage = Usage { input_tokens: reader.u64()?, output_tokens: reader.u64()? };
+    let usage = match has_usage {
+        0 => None,
+        1 => Some(usage),
+        _ => return Err(LevelError::Damaged("no such usage flag")),
+    };
+    let headers = headers(reader)?;
+    let body_len = usize::try_from(reader.u64()?).unwrap_or(usize::MAX);
+    let body = reader.take(body_len)?;
+    Ok(Entry { key, status, headers, body, freshness, usage, upstream_latency })
+}
+
+fn headers(reader: &mut Reader) -> Result<Vec<Header>, LevelError> {
+    let count = reader.len32()?;
+    if count > reader.rest.len() / MIN_HEADER_LEN {
+        return Err(LevelError::Damaged("more headers than bytes"));
+    }
+    let mut headers = Vec::with_capacity(count);
+    for _ in 0..count {
+        let name_len = reader.len32()?;
+        let name = reader.take(name_len)?;
+        let name = std::str::from_utf8(&name)
+            .map_err(|_| LevelError::Damaged("a header name is not text"))?
+            .into();
+        let value_len = reader.len32()?;
+        headers.push(Header { name, value: reader.take(value_len)? });
+    }
+    Ok(headers)
+}
+
+fn checksum(content: &[u8]) -> [u8; CHECKSUM_LEN] {
+    let mut half = [0; CHECKSUM_LEN];
+    for (to, from) in half.iter_mut().zip(blake3::hash(content).as_bytes()) {
+        *to = *from;
+    }
+    half
+}
+
+fn saturated(number: u128) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}
+
+fn put_u64(out: &mut Vec<u8>, number: u64) {
+    out.extend_from_slice(&number.to_le_bytes());
+}
+
+/// A length past 4 GiB is written as the largest one: such a record is then found damaged.
+fn put_len32(out: &mut Vec<u8>, len: usize) {
+    out.extend_from_slice(&u32::try_from(len).unwrap_or(u32::MAX).to_le_bytes());
+}
+
+/// Takes fields off the front; every take is checked against what is left.
+struct Reader {
+    rest: Bytes,
+}
+
+impl Reader {
+    fn take(&mut self, len: usize) -> Result<Bytes, LevelError> {
+        if len > self.rest.len() {
+            return Err(LevelError::Damaged("cut short"));
+        }
+        Ok(self.rest.split_to(len))
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], LevelError> {
+        let bytes = self.take(N)?;
+        bytes.as_ref().try_into().map_err(|_| LevelError::Damaged("cut short"))
+    }
+
+    fn u8(&mut self) -> Result<u8, LevelError> {
+        let [byte] = self.array()?;
+        Ok(byte)
+    }
+
+    fn u64(&mut self) -> Result<u64, LevelError> {
+        Ok(u64::from_le_bytes(self.array()?))
+    }
+
+    fn len32(&mut self) -> Result<usize, LevelError> {
+        Ok(usize::try_from(u32::from_le_bytes(self.array()?)).unwrap_or(usize::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn header() -> impl Strategy<Value = Header> {
+        ("[a-z-]{0,20}", vec(any::<u8>(), 0..40)).prop_map(|(name, value)| Header {
+            name: name.into_boxed_str(),
+            value: Bytes::from(value),
+        })
+    }
+
+    prop_compose! {
+        fn entry()(
+            key: [u8; 32],
+            status: u16,
+            headers in vec(header(), 0..5),
+            body in vec(any::<u8>(), 0..300),
+            made_wall_ms: u64,
+            lifetime_ms: u64,
+            usage in proptest::option::of((any::<u64>(), any::<u64>())),
+            latency_us: u64,
+        ) -> Entry {
+            Entry {
+                key: CacheKey::new(key),
+                status,
+                headers,
+                body: Bytes::from(body),
+                freshness: Freshness { made_wall_ms, lifetime: Duration::from_millis(lifetime_ms) },
+                usage: usage.map(|(input_tokens, output_tokens)| Usage { input_tokens, output_tokens }),
+                upstream_latency: Duration::from_micros(latency_us),
+            }
+        }
+    }
+
+    /// Gives `content` a right checksum, as an attacker or another program could.
+    fn sealed(mut content: Vec<u8>) -> Bytes {
+        let sum = checksum(&content);
+        content.extend_from_slice(&sum);
+        Bytes::from(content)
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_encoded_is_decoded(entry in entry()) {
+            let record = Bytes::from(encode(&entry));
+            prop_assert_eq!(record.len(), encoded_len(&entry));
+            prop_assert_eq!(decode(&entry.key, &record), Ok(entry));
+        }
+
+        #[test]
+        fn one_altered_bit_is_an_error(entry in entry(), at: prop::sample::Index, bit in 0..8_u8) {
+            let mut record = encode(&entry);
+            let at = at.index(record.len());
+            record[at] ^= 1 << bit;
+            prop_assert!(matches!(
+                decode(&entry.key, &Bytes::from(record)),
+                Err(LevelError::Damaged(_))
+            ));
+        }
+
+        #[test]
+        fn a_record_cut_or_lengthened_is_an_error(entry in entry(), at: prop::sample::Index) {
+            let mut record = encode(&entry);
+            let cut = Bytes::copy_from_slice(&record[..at.index(record.len())]);
+            prop_assert!(decode(&entry.key, &cut).is_err());
+            record.push(0);
+            prop_assert!(decode(&entry.key, &Bytes::from(record)).is_err());
+        }
+
+        #[test]
+        fn bytes_of_any_kind_do_not_panic(bytes in vec(any::<u8>(), 0..400)) {
+            let key = CacheKey::new([7; 32]);
+            prop_assert!(decode(&key, &Bytes::from(bytes.clone())).is_err());
+            let mut content = Vec::from(*MAGIC);
+            content.push(VERSION);
+            content.extend_from_slice(key.as_bytes());
+            content.extend_from_slice(&bytes);
+            let _ = decode(&key, &sealed(content));
+        }
+    }
+
+    #[test]
+    fn a_record_is_refused_for_another_key_or_of_another_version() {
+        let body = Bytes::from_static(b"{}");
+        let key = CacheKey::new([1; 32]);
+        let freshness = Freshness { made_wall_ms: 1, lifetime: Duration::from_secs(1) };
+        let entry = Entry {
+            key,
+            status: 200,
+            headers: Vec::new(),
+            body,
+            freshness,
+            usage: None,
+            upstream_latency: Duration::ZERO,
+        };
+        let mut content = encode(&entry);
+        assert_eq!(
+            decode(&CacheKey::new([2; 32]), &Bytes::from(content.clone())),
+            Err(LevelError::Damaged("another key"))
+        );
+        content.truncate(content.len() - CHECKSUM_LEN);
+        content[MAGIC.len()] = VERSION + 1;
+        assert_eq!(
+            decode(&key, &sealed(content)),
+            Err(LevelError::Damaged("another format version"))
+        );
+    }
+}
