@@ -1,0 +1,149 @@
+//! The actor of L1, memory.
+//!
+//! Owns: its [`MemoryStore`], alone, without a lock. Answers: `Lookup`, `Insert`, `Flush`, `Ping`;
+//! takes `Touched`. Sends: nothing. Fails how: it dies only by a bug; its entries are lost then.
+//! Thread: an arbiter of its own.
+
+use std::sync::Arc;
+
+use actix::{Actor, Addr, Context, Handler, MessageResult};
+
+use crate::clock::SharedClock;
+use crate::error::LevelError;
+use crate::message::{
+    ActorState, Flush, Insert, InsertOutcome, LevelHandle, Lookup, Ping, Report, Slot, Touched,
+};
+use crate::model::Entry;
+use crate::settings::L1Settings;
+use crate::store::memory::{MemoryStore, Stored};
+
+/// Batches of touches that may wait; past it they are dropped and counted by their sender.
+const MAILBOX: usize = 256;
+
+/// Places of the queue of leaving looked at by one message: keeps every message short.
+const SWEEP_A_MESSAGE: usize = 8;
+
+/// Places looked at by one heartbeat.
+const SWEEP_A_HEARTBEAT: usize = 4_096;
+
+/// L1.
+pub struct L1Actor {
+    store: MemoryStore,
+    clock: SharedClock,
+    lookups: u64,
+    hits: u64,
+    touches: u64,
+    inserts: u64,
+    refusals: u64,
+}
+
+impl L1Actor {
+    /// Creates an empty L1.
+    pub fn new(settings: L1Settings, clock: SharedClock) -> Self {
+        Self {
+            store: MemoryStore::new(settings),
+            clock,
+            lookups: 0,
+            hits: 0,
+            touches: 0,
+            inserts: 0,
+            refusals: 0,
+        }
+    }
+
+    /// Puts this actor's address where its askers look.
+    pub fn connect(addr: &Addr<Self>, handle: &LevelHandle, touched: &Slot<Touched>) {
+        handle.lookup.put(addr.clone().recipient());
+        handle.insert.put(addr.clone().recipient());
+        handle.flush.put(addr.clone().recipient());
+        touched.put(addr.clone().recipient());
+    }
+}
+
+impl Actor for L1Actor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX);
+    }
+}
+
+impl Handler<Lookup> for L1Actor {
+    type Result = Result<Option<Arc<Entry>>, LevelError>;
+
+    fn handle(&mut self, message: Lookup, _ctx: &mut Self::Context) -> Self::Result {
+        self.lookups += 1;
+        let found = self.store.get(&message.key, self.clock.now(), self.clock.wall_ms());
+        self.hits += u64::from(found.is_some());
+        Ok(found)
+    }
+}
+
+impl Handler<Insert> for L1Actor {
+    type Result = Result<InsertOutcome, LevelError>;
+
+    fn handle(&mut self, message: Insert, _ctx: &mut Self::Context) -> Self::Result {
+        let now = self.clock.now();
+        self.store.sweep(now, SWEEP_A_MESSAGE);
+        self.inserts += 1;
+        match self.store.insert(message.entry, now) {
+            Stored::Yes | Stored::Present => Ok(InsertOutcome::Stored),
+            Stored::Refused => {
+                self.refusals += 1;
+                Ok(InsertOutcome::Refused)
+            }
+        }
+    }
+}
+
+impl Handler<Touched> for L1Actor {
+    type Result = ();
+
+    fn handle(&mut self, message: Touched, _ctx: &mut Self::Context) {
+        self.touches += u64::try_from(message.keys.len()).unwrap_or(0);
+        for key in &message.keys {
+            self.store.touch(key);
+        }
+    }
+}
+
+impl Handler<Flush> for L1Actor {
+    type Result = ();
+
+    fn handle(&mut self, _message: Flush, _ctx: &mut Self::Context) {}
+}
+
+impl Handler<Ping> for L1Actor {
+    type Result = MessageResult<Ping>;
+
+    fn handle(&mut self, _message: Ping, _ctx: &mut Self::Context) -> Self::Result {
+        self.store.sweep(self.clock.now(), SWEEP_A_HEARTBEAT);
+        MessageResult(Report {
+            state: ActorState::Running,
+            pending: 0,
+            last_error: None,
+            counters: vec![
+                ("lookups", self.lookups),
+                ("hits", self.hits),
+                ("touches", self.touches),
+                ("misses", self.lookups - self.hits),
+                ("inserts", self.inserts),
+                ("insert_refusals", self.refusals),
+                ("evictions", self.store.evictions()),
+                ("expired", self.store.expired()),
+                ("entries", self.store.entries()),
+                ("bytes", self.store.bytes()),
+            ],
+        })
+    }
+}
+
+#[cfg(feature = "fault-injection")]
+impl Handler<crate::message::Panic> for L1Actor {
+    type Result = ();
+
+    #[expect(clippy::panic, reason = "a test asked for it")]
+    fn handle(&mut self, _message: crate::message::Panic, _ctx: &mut Self::Context) {
+        panic!("a test asked L1 to panic");
+    }
+}
