@@ -1,1 +1,22 @@
-//! Flights: one call for everyone who asks the same.
+//! Flights: one upstream call and everyone who waits for it.
+//!
+//! [`flight`] is what a leader writes and everyone reads; [`flight_table`] decides who leads and
+//! who joins; [`resolver_actor`] owns the table; [`lookup`] asks the levels on the way;
+//! [`fetch_actor`] and [`fetch`] call the origin on threads of their own.
+
+pub mod fetch;
+pub mod fetch_actor;
+pub mod flight;
+pub mod flight_table;
+mod in_flight;
+pub mod lookup;
+pub mod reader;
+pub mod resolver_actor;
+
+pub use fetch_actor::{Fetch, FetchActor, FetchPorts};
+pub use flight::{Flight, FlightWriter, Kept, Timings};
+pub use lookup::Levels;
+pub use reader::{FlightHead, Reader, Role, Whole};
+pub use resolver_actor::{
+    FlightEnded, Joined, KeyUnshareable, Resolve, ResolverActor, ResolverHandle,
+};

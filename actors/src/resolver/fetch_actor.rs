@@ -1,0 +1,183 @@
+//! The actor of a fetching thread.
+//!
+//! Owns: an origin with its connections, the calls under way. Takes: `Fetch`. Answers: `Flush`,
+//! `Ping`. Sends: `FlightEnded`, `KeyUnshareable` to the resolver, `Insert` to the levels. Fails
+//! how: a call that panics leaves its flight dangling; the others go on. Thread: an arbiter of its
+//! own, one of `flights.fetch_threads`.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix::{Actor, Addr, Context, Handler, Message, MessageResult, ResponseFuture};
+
+use super::fetch::{Fetching, Landing, carry};
+use super::flight::FlightWriter;
+use super::in_flight::InFlight;
+use super::lookup::Levels;
+use super::resolver_actor::{FlightEnded, KeyUnshareable};
+use crate::clock::SharedClock;
+use crate::message::{ActorState, Flush, Ping, Report, Slot};
+use crate::model::Level;
+use crate::origin::{OriginCall, OriginFactory};
+use crate::settings::FlightSettings;
+
+/// Resolver → fetching thread: call the origin for this flight. Answered at once. Loss: the
+/// writer is dropped, the flight dangles, its readers ask again.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Fetch {
+    /// What to call.
+    pub call: Arc<OriginCall>,
+    /// Where its answer goes.
+    pub writer: FlightWriter,
+}
+
+/// Where a fetching thread reports.
+#[derive(Debug, Clone)]
+pub struct FetchPorts {
+    /// The resolver's, for ended flights.
+    pub ended: Slot<FlightEnded>,
+    /// The resolver's, for keys that cannot be shared.
+    pub unshareable: Slot<KeyUnshareable>,
+}
+
+/// Counters of a fetching thread, shared with its calls.
+#[derive(Debug, Default)]
+struct Counts {
+    calls: Cell<u64>,
+    failures: Cell<u64>,
+    kept: Cell<u64>,
+    last_error: RefCell<Option<String>>,
+}
+
+/// A fetching thread.
+pub struct FetchActor {
+    fetching: Fetching,
+    levels: Levels,
+    ports: FetchPorts,
+    in_flight: InFlight,
+    counts: Rc<Counts>,
+}
+
+impl FetchActor {
+    /// Creates the actor; the origin is made here, on the thread that will use it.
+    pub fn new(
+        settings: FlightSettings,
+        factory: &OriginFactory,
+        levels: Levels,
+        ports: FetchPorts,
+        clock: SharedClock,
+    ) -> Self {
+        let orphans = Rc::new(Cell::new(0));
+        let fetching = Fetching { origin: factory(), settings: Rc::new(settings), clock, orphans };
+        Self { fetching, levels, ports, in_flight: InFlight::default(), counts: Rc::default() }
+    }
+
+    /// Puts this actor's address where the resolver and shutdown look.
+    pub fn connect(addr: &Addr<Self>, fetch: &Slot<Fetch>, flush: &Slot<Flush>) {
+        fetch.put(addr.clone().recipient());
+        flush.put(addr.clone().recipient());
+    }
+}
+
+impl Actor for FetchActor {
+    type Context = Context<Self>;
+}
+
+impl Handler<Fetch> for FetchActor {
+    type Result = ();
+
+    fn handle(&mut self, message: Fetch, _ctx: &mut Self::Context) {
+        let task = fly(
+            message,
+            self.fetching.clone(),
+            self.levels.clone(),
+            self.ports.clone(),
+            Rc::clone(&self.counts),
+        );
+        let counted = self.in_flight.enter();
+        #[expect(clippy::disallowed_methods, reason = "Flush waits for what InFlight counts")]
+        tokio::task::spawn_local(async move {
+            let _counted = counted;
+            task.await;
+        });
+    }
+}
+
+/// One call, from its start to the levels' answers.
+async fn fly(
+    job: Fetch,
+    fetching: Fetching,
+    levels: Levels,
+    ports: FetchPorts,
+    counts: Rc<Counts>,
+) {
+    let Fetch { call, writer } = job;
+    let flight = Arc::clone(writer.flight());
+    writer.calling();
+    counts.calls.set(counts.calls.get() + 1);
+    let on_unshareable = || {
+        ports.unshareable.tell(KeyUnshareable { key: call.key });
+    };
+    match carry(&call, &writer, &fetching, on_unshareable).await {
+        Ok(Landing { whole, kept, entry }) => {
+            // In the mailboxes before anybody learns that the answer is whole.
+            let inserts = entry.as_ref().map(|entry| {
+                counts.kept.set(counts.kept.get() + 1);
+                Level::ALL.map(|level| levels.insert(level, entry))
+            });
+            writer.land(kept, whole);
+            if let Some([l1, l2, l3]) = inserts {
+                // The flight stays joinable until L1 can answer in its place.
+                l1.await;
+                ports.ended.deliver(FlightEnded { flight });
+                futures_util::future::join(l2, l3).await;
+                return;
+            }
+        }
+        Err(error) => {
+            counts.failures.set(counts.failures.get() + 1);
+            *counts.last_error.borrow_mut() = Some(error.to_string());
+            writer.fail(error);
+        }
+    }
+    ports.ended.deliver(FlightEnded { flight });
+}
+
+impl Handler<Flush> for FetchActor {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, _message: Flush, _ctx: &mut Self::Context) -> Self::Result {
+        let in_flight = self.in_flight.clone();
+        Box::pin(async move { in_flight.none().await })
+    }
+}
+
+impl Handler<Ping> for FetchActor {
+    type Result = MessageResult<Ping>;
+
+    fn handle(&mut self, _message: Ping, _ctx: &mut Self::Context) -> Self::Result {
+        MessageResult(Report {
+            state: ActorState::Running,
+            pending: self.in_flight.count(),
+            last_error: self.counts.last_error.borrow().clone(),
+            counters: vec![
+                ("calls", self.counts.calls.get()),
+                ("failures", self.counts.failures.get()),
+                ("kept", self.counts.kept.get()),
+                ("orphans", u64::try_from(self.fetching.orphans.get()).unwrap_or(u64::MAX)),
+            ],
+        })
+    }
+}
+
+#[cfg(feature = "fault-injection")]
+impl Handler<crate::message::Panic> for FetchActor {
+    type Result = ();
+
+    #[expect(clippy::panic, reason = "a test asked for it")]
+    fn handle(&mut self, _message: crate::message::Panic, _ctx: &mut Self::Context) {
+        panic!("a test asked a fetching thread to panic");
+    }
+}

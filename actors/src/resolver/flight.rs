@@ -1,0 +1,315 @@
+//! A flight: written by the one who calls the origin, read by everyone who waits.
+//!
+//! A flight ends in one of five ways. *Landed*: the answer is whole. *Failed*: the error goes to
+//! everyone; one before any byte lets a follower lead anew. *Not shareable*, known at the head:
+//! followers go alone. *Dangling*: the writer was dropped without a word. *Timed out*: a failure
+//! that is not worth another try, as everyone has waited for it.
+//!
+//! Up to the cap the whole answer is kept, so that a late reader begins at its first byte. Past
+//! it the flight only passes on: nobody joins any more, and the slowest reader presses back.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use super::reader::{Reader, Role};
+use crate::error::OriginError;
+use crate::model::{CacheKey, Entry, Level};
+use crate::origin::Head;
+use crate::settings::FlightSettings;
+
+/// Whether a landed answer is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// For so long.
+    For(Duration),
+    /// Not, for this reason (a token).
+    Not(&'static str),
+}
+
+/// How long the parts of a flight took, for the leader's report.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Timings {
+    /// Lookups in L1 (the second one), L2, L3; `None` where not asked.
+    pub lookups: [Option<Duration>; 3],
+    /// From the start of the call to the answer's head.
+    pub upstream: Option<Duration>,
+}
+
+/// How far a flight is.
+#[derive(Debug, Clone)]
+pub(super) enum Progress {
+    /// The levels are asked, or the origin has not answered yet.
+    Waiting,
+    /// A level had it.
+    Found(Arc<Entry>, Level),
+    /// The origin's answer has begun.
+    Open(Arc<Head>),
+}
+
+/// How a flight ended.
+#[derive(Debug, Clone)]
+pub(super) enum End {
+    /// The answer is whole.
+    Landed(Kept),
+    /// It is not, and this is why.
+    Failed(OriginError),
+    /// The writer is gone without a word.
+    Dangling,
+}
+
+/// What writer and readers share. Every critical section is short and waits for nothing.
+pub(super) struct State {
+    pub(super) progress: Progress,
+    pub(super) end: Option<End>,
+    /// The pieces still held; the first of them is number `first`.
+    pub(super) pieces: VecDeque<Bytes>,
+    pub(super) first: usize,
+    held_bytes: usize,
+    /// The whole answer in one piece, once landed within the cap.
+    pub(super) whole: Option<Bytes>,
+    /// Past the cap: pieces that all readers have read are dropped.
+    pub(super) passing_on: bool,
+    pub(super) shareable: bool,
+    /// Whether the origin has been asked: from then on another try may cost a second call.
+    pub(super) called: bool,
+    /// Next piece of each reader.
+    pub(super) readers: HashMap<u64, usize>,
+    next_reader: u64,
+    pub(super) timings: Timings,
+}
+
+impl State {
+    fn drop_read_pieces(&mut self) {
+        let slowest = self.readers.values().copied().min().unwrap_or(usize::MAX);
+        while self.first < slowest {
+            let Some(piece) = self.pieces.pop_front() else { break };
+            self.first += 1;
+            self.held_bytes -= piece.len();
+        }
+    }
+
+    fn cut_slowest(&mut self) {
+        if let Some(slowest) = self.readers.values().copied().min() {
+            self.readers.retain(|_, next| *next > slowest);
+        }
+    }
+}
+
+/// One upstream call and everyone who waits for it.
+pub struct Flight {
+    /// What is asked.
+    pub key: CacheKey,
+    pub(super) state: Mutex<State>,
+    /// Says that the state has changed; readers and the writer listen.
+    pub(super) changed: watch::Sender<()>,
+}
+
+impl Flight {
+    /// Creates a flight with its writer and its first reader, the leader.
+    pub fn lead(key: CacheKey) -> (FlightWriter, Reader) {
+        let flight = Arc::new(Self {
+            key,
+            state: Mutex::new(State {
+                progress: Progress::Waiting,
+                end: None,
+                pieces: VecDeque::new(),
+                first: 0,
+                held_bytes: 0,
+                whole: None,
+                passing_on: false,
+                shareable: true,
+                called: false,
+                readers: HashMap::new(),
+                next_reader: 0,
+                timings: Timings::default(),
+            }),
+            changed: watch::channel(()).0,
+        });
+        let leader = flight.add_reader(Role::Leads);
+        (FlightWriter { flight }, leader)
+    }
+
+    /// Adds a reader who begins at the first byte, unless nobody may join any more: the flight
+    /// failed, cannot be shared, only passes on, or brought an answer that is not kept. Whoever
+    /// asks after such an end asks anew.
+    pub fn join(self: &Arc<Self>) -> Option<Reader> {
+        {
+            let state = self.state.lock();
+            let is_over = match state.end {
+                None | Some(End::Landed(Kept::For(_))) => false,
+                Some(End::Landed(Kept::Not(_))) => !matches!(state.progress, Progress::Found(..)),
+                Some(End::Failed(_) | End::Dangling) => true,
+            };
+            if is_over || state.passing_on || !state.shareable {
+                return None;
+            }
+        }
+        Some(self.add_reader(Role::Follows))
+    }
+
+    fn add_reader(self: &Arc<Self>, role: Role) -> Reader {
+        let mut state = self.state.lock();
+        let id = state.next_reader;
+        state.next_reader += 1;
+        state.readers.insert(id, 0);
+        drop(state);
+        self.changed.send_replace(());
+        Reader::new(Arc::clone(self), id, role)
+    }
+
+    pub(super) fn update<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let result = change(&mut self.state.lock());
+        self.changed.send_replace(());
+        result
+    }
+}
+
+/// Nobody reads a flight that only passes on, so there is no point in going on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NobodyReads;
+
+/// The one who writes a flight. Dropped without [`land`](Self::land), [`fail`](Self::fail) or
+/// [`found`](Self::found), it leaves the flight dangling, and followers elect another.
+pub struct FlightWriter {
+    flight: Arc<Flight>,
+}
+
+impl FlightWriter {
+    /// Returns the flight.
+    pub const fn flight(&self) -> &Arc<Flight> {
+        &self.flight
+    }
+
+    /// Notes how long something took.
+    pub fn time(&self, note: impl FnOnce(&mut Timings)) {
+        note(&mut self.flight.state.lock().timings);
+    }
+
+    /// Notes that the origin is asked from now on.
+    pub fn calling(&self) {
+        self.flight.state.lock().called = true;
+    }
+
+    /// Ends the flight with an entry that a level had.
+    pub fn found(self, entry: Arc<Entry>, level: Level) {
+        self.flight.update(|state| {
+            state.progress = Progress::Found(entry, level);
+            state.end = Some(End::Landed(Kept::Not("hit")));
+        });
+    }
+
+    /// Shows the answer's head to everyone. When it cannot be shared, followers go alone.
+    pub fn open(&self, head: Head, shareable: bool) {
+        self.flight.update(|state| {
+            state.progress = Progress::Open(Arc::new(head));
+            state.shareable = shareable;
+        });
+    }
+
+    /// Adds a piece of the body. Past the cap of `settings` it waits for the slowest reader, which
+    /// is cut after `reader_timeout`.
+    ///
+    /// # Errors
+    ///
+    /// [`NobodyReads`] when the flight only passes on and its last reader has left.
+    pub async fn push(&self, piece: Bytes, settings: &FlightSettings) -> Result<(), NobodyReads> {
+        let mut changed = self.flight.changed.subscribe();
+        self.flight.update(|state| {
+            state.held_bytes += piece.len();
+            state.pieces.push_back(piece);
+            if state.held_bytes > settings.max_entry_bytes {
+                state.passing_on = true;
+            }
+            if state.passing_on {
+                state.drop_read_pieces();
+            }
+        });
+        while self.presses_back(settings)? {
+            let waited = tokio::time::timeout(settings.reader_timeout, changed.changed()).await;
+            if waited.is_err() {
+                self.flight.update(State::cut_slowest);
+            }
+        }
+        Ok(())
+    }
+
+    fn presses_back(&self, settings: &FlightSettings) -> Result<bool, NobodyReads> {
+        let mut state = self.flight.state.lock();
+        if !state.passing_on {
+            return Ok(false);
+        }
+        if state.readers.is_empty() {
+            return Err(NobodyReads);
+        }
+        state.drop_read_pieces();
+        Ok(state.held_bytes > settings.window_bytes)
+    }
+
+    /// Returns the whole body in one piece of just its size, or `None` when the flight only passes on.
+    pub fn whole(&self) -> Option<Bytes> {
+        let pieces = {
+            let state = self.flight.state.lock();
+            if state.passing_on {
+                return None;
+            }
+            state.pieces.clone()
+        };
+        // Copied even where it is one piece: that may be a part of a larger read buffer, which an
+        // entry would hold on to for as long as it is kept.
+        let mut whole = BytesMut::with_capacity(pieces.iter().map(Bytes::len).sum());
+        for piece in &pieces {
+            whole.extend_from_slice(piece);
+        }
+        Some(whole.freeze())
+    }
+
+    /// Ends the flight with a whole answer; `whole` is what [`Self::whole`] returned.
+    pub fn land(self, kept: Kept, whole: Option<Bytes>) {
+        self.flight.update(|state| {
+            state.whole = whole;
+            state.end = Some(End::Landed(kept));
+        });
+    }
+
+    /// Ends the flight with an error.
+    pub fn fail(self, error: OriginError) {
+        self.flight.update(|state| state.end = Some(End::Failed(error)));
+    }
+
+    /// Resolves when nobody reads.
+    pub async fn until_deserted(&self) {
+        self.until(|state| state.readers.is_empty()).await;
+    }
+
+    /// Resolves when somebody reads.
+    pub async fn until_read(&self) {
+        self.until(|state| !state.readers.is_empty()).await;
+    }
+
+    async fn until(&self, holds: impl Fn(&State) -> bool) {
+        let mut changed = self.flight.changed.subscribe();
+        while !holds(&self.flight.state.lock()) {
+            // The sender lives as long as the flight, which `self` holds.
+            let _ = changed.changed().await;
+        }
+    }
+}
+
+impl Drop for FlightWriter {
+    fn drop(&mut self) {
+        self.flight.update(|state| {
+            if state.end.is_none() {
+                state.end = Some(End::Dangling);
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+#[path = "flight_tests.rs"]
+mod tests;

@@ -1,0 +1,219 @@
+use std::time::Duration;
+
+use tokio::task::yield_now;
+
+use super::*;
+use crate::resolver::reader::{FlightHead, Whole};
+
+fn settings() -> FlightSettings {
+    FlightSettings {
+        level_budget: Duration::from_millis(45),
+        l2_timeout: Duration::from_millis(20),
+        fetch_threads: 1,
+        finish_after_disconnect: Duration::from_secs(60),
+        max_orphans: 2,
+        max_entry_bytes: 100,
+        window_bytes: 50,
+        reader_timeout: Duration::from_secs(30),
+        unshareable_for: Duration::from_secs(60),
+        max_unshareable: 16,
+    }
+}
+
+fn head(streamed: bool) -> Head {
+    Head { status: 200, headers: Vec::new(), streamed }
+}
+
+fn lead() -> (FlightWriter, Reader) {
+    Flight::lead(CacheKey::new([1; 32]))
+}
+
+async fn read_all(reader: &mut Reader) -> (Vec<u8>, Option<OriginError>) {
+    let mut read = Vec::new();
+    while let Some(piece) = reader.next().await {
+        match piece {
+            Ok(piece) => read.extend_from_slice(&piece),
+            Err(error) => return (read, Some(error)),
+        }
+    }
+    (read, None)
+}
+
+fn on_one_thread(test: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap()
+        .block_on(test);
+}
+
+#[test]
+fn a_late_follower_reads_from_the_first_byte() {
+    // streams are shared too.
+    on_one_thread(async {
+        let (writer, mut leader) = lead();
+        writer.open(head(true), true);
+        writer.push(Bytes::from_static(b"one "), &settings()).await.unwrap();
+        let mut follower = writer.flight().join().expect("still joinable");
+        assert_eq!(follower.role(), Role::Follows);
+        writer.push(Bytes::from_static(b"two"), &settings()).await.unwrap();
+        let whole = writer.whole();
+        writer.land(Kept::For(Duration::from_secs(1)), whole);
+        for reader in [&mut leader, &mut follower] {
+            assert!(matches!(reader.head().await, FlightHead::Open(_)));
+            assert_eq!(read_all(reader).await, (b"one two".to_vec(), None));
+            assert!(matches!(reader.whole().await, Whole::Complete(body, _) if body == "one two"));
+        }
+    });
+}
+
+#[test]
+fn a_leader_that_leaves_disturbs_nobody() {
+    // the answer is finished and kept for the others and the next.
+    on_one_thread(async {
+        let (writer, leader) = lead();
+        let mut follower = writer.flight().join().unwrap();
+        drop(leader);
+        writer.open(head(true), true);
+        writer.push(Bytes::from_static(b"all of it"), &settings()).await.unwrap();
+        let whole = writer.whole();
+        writer.land(Kept::Not("test"), whole);
+        assert_eq!(read_all(&mut follower).await, (b"all of it".to_vec(), None));
+    });
+}
+
+#[test]
+fn a_flight_dropped_without_a_word_is_dangling_for_everyone() {
+    on_one_thread(async {
+        let (writer, mut leader) = lead();
+        let mut follower = writer.flight().join().unwrap();
+        let flight = Arc::clone(writer.flight());
+        drop(writer);
+        assert!(matches!(leader.head().await, FlightHead::Dangling { called: false }));
+        assert!(matches!(follower.head().await, FlightHead::Dangling { called: false }));
+        assert!(flight.join().is_none());
+    });
+}
+
+#[test]
+fn a_failure_reaches_everyone_and_nobody_joins_after_it() {
+    on_one_thread(async {
+        let (writer, mut leader) = lead();
+        let mut follower = writer.flight().join().unwrap();
+        let flight = Arc::clone(writer.flight());
+        let error = OriginError::Internal { upstream: "u".to_owned() };
+        writer.fail(error.clone());
+        for reader in [&mut leader, &mut follower] {
+            assert!(matches!(reader.head().await, FlightHead::Failed(seen) if seen == error));
+        }
+        assert!(flight.join().is_none());
+    });
+}
+
+#[test]
+fn a_failure_after_the_head_cuts_the_body() {
+    on_one_thread(async {
+        let (writer, mut leader) = lead();
+        writer.open(head(true), true);
+        writer.push(Bytes::from_static(b"half"), &settings()).await.unwrap();
+        let error = OriginError::Cut { upstream: "u".to_owned(), reason: "test" };
+        writer.fail(error.clone());
+        assert!(matches!(leader.head().await, FlightHead::Open(_)));
+        assert_eq!(read_all(&mut leader).await, (b"half".to_vec(), Some(error)));
+    });
+}
+
+#[test]
+fn followers_of_what_cannot_be_shared_go_alone_and_the_leader_goes_on() {
+    // a private answer never reaches a follower.
+    on_one_thread(async {
+        let (writer, mut leader) = lead();
+        let mut follower = writer.flight().join().unwrap();
+        writer.open(head(true), false);
+        assert!(matches!(follower.head().await, FlightHead::GoAlone));
+        assert!(matches!(leader.head().await, FlightHead::Open(_)));
+        assert!(writer.flight().join().is_none());
+    });
+}
+
+#[test]
+fn past_the_cap_a_flight_passes_on_and_the_slowest_reader_presses_back() {
+    // a huge answer passes in bounded memory.
+    on_one_thread(async {
+        let (writer, mut leader) = lead();
+        let flight = Arc::clone(writer.flight());
+        writer.open(head(false), true);
+        let writing = tokio::task::LocalSet::new();
+        let written = std::rc::Rc::new(std::cell::Cell::new(0));
+        let count = std::rc::Rc::clone(&written);
+        writing.spawn_local(async move {
+            for _ in 0..20 {
+                writer.push(Bytes::from(vec![b'x'; 30]), &settings()).await.unwrap();
+                count.set(count.get() + 1);
+            }
+            assert_eq!(writer.whole(), None, "too large to keep");
+            writer.land(Kept::Not("too-large"), None);
+        });
+        writing
+            .run_until(async {
+                for _ in 0..50 {
+                    yield_now().await;
+                }
+                assert_eq!(written.get(), 3, "waits for the reader, with the cap in memory");
+                assert!(flight.join().is_none(), "its first bytes may be gone soon");
+                let (body, error) = read_all(&mut leader).await;
+                assert_eq!((body.len(), error), (600, None));
+            })
+            .await;
+        assert_eq!(written.get(), 20);
+    });
+}
+
+#[test]
+fn a_reader_that_reads_no_more_is_cut_and_the_others_go_on() {
+    on_one_thread(async {
+        let (writer, mut leader) = lead();
+        let mut stuck = writer.flight().join().unwrap();
+        writer.open(head(false), true);
+        let writing = tokio::task::LocalSet::new();
+        writing.spawn_local(async move {
+            for _ in 0..20 {
+                writer.push(Bytes::from(vec![b'x'; 30]), &settings()).await.unwrap();
+            }
+            writer.land(Kept::Not("too-large"), None);
+        });
+        writing
+            .run_until(async {
+                let (body, error) = read_all(&mut leader).await;
+                assert_eq!((body.len(), error), (600, None));
+            })
+            .await;
+        let cut = stuck.next().await;
+        assert!(matches!(cut, Some(Err(OriginError::TooLarge { .. }))), "{cut:?}");
+    });
+}
+
+#[test]
+fn a_flight_that_only_passes_on_ends_with_its_last_reader() {
+    on_one_thread(async {
+        let (writer, leader) = lead();
+        writer.open(head(false), true);
+        drop(leader);
+        let pushed = writer.push(Bytes::from(vec![b'x'; 101]), &settings()).await;
+        assert_eq!(pushed, Err(NobodyReads));
+    });
+}
+
+#[test]
+fn desertion_and_return_are_noticed() {
+    on_one_thread(async {
+        let (writer, leader) = lead();
+        let deserted = tokio::time::timeout(Duration::from_secs(1), writer.until_deserted());
+        assert!(deserted.await.is_err(), "somebody reads");
+        drop(leader);
+        writer.until_deserted().await;
+        let _back = writer.flight().join().unwrap();
+        writer.until_read().await;
+    });
+}

@@ -1,0 +1,78 @@
+//! The levels on the way to the origin: asked nearest first, under one budget.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::SharedClock;
+use crate::message::{Insert, LevelHandle, Lookup, ask};
+use crate::model::{CacheKey, Entry, Level};
+
+/// How long a level may take to accept an entry. Off the response path; L2 waits for its server.
+const INSERT_DEADLINE: Duration = Duration::from_secs(5);
+
+/// The three levels, seen from a flight.
+#[derive(Debug, Clone)]
+pub struct Levels {
+    handles: [LevelHandle; 3],
+    clock: SharedClock,
+    budget: Duration,
+    l2_timeout: Duration,
+}
+
+/// What the levels had.
+#[derive(Debug, Clone, Default)]
+pub struct Found {
+    /// The entry and where it was.
+    pub entry: Option<(Arc<Entry>, Level)>,
+    /// How long each level took that was asked.
+    pub lookups: [Option<Duration>; 3],
+}
+
+impl Levels {
+    /// Creates the view: `handles` are L1, L2, L3; `budget` bounds all of them together.
+    pub const fn new(
+        handles: [LevelHandle; 3],
+        clock: SharedClock,
+        budget: Duration,
+        l2_timeout: Duration,
+    ) -> Self {
+        Self { handles, clock, budget, l2_timeout }
+    }
+
+    /// Asks L1, L2, L3 for `key` until one has it or the budget is spent. A level that fails is
+    /// a miss: it counted and logged its failure itself.
+    pub async fn find(&self, key: CacheKey) -> Found {
+        let started = self.clock.now();
+        let mut found = Found::default();
+        for (handle, took) in self.handles.iter().zip(found.lookups.iter_mut()) {
+            let asked = self.clock.now();
+            let left = self.budget.saturating_sub(asked.duration_since(started));
+            if !handle.enabled || left.is_zero() {
+                continue;
+            }
+            let deadline = if handle.level == Level::L2 { left.min(self.l2_timeout) } else { left };
+            let answer = ask(&handle.lookup, Lookup { key }, deadline).await;
+            *took = Some(self.clock.now().duration_since(asked));
+            if let Ok(Ok(Some(entry))) = answer {
+                found.entry = Some((entry, handle.level));
+                break;
+            }
+        }
+        found
+    }
+
+    /// Gives `entry` to `level`. It is in the level's mailbox when this returns: a heartbeat
+    /// asked for later sees it as pending.
+    pub fn insert(&self, level: Level, entry: &Arc<Entry>) -> impl Future<Output = ()> + use<> {
+        let handle = self.handles.get(level.index()).filter(|handle| handle.enabled);
+        let asked = handle.map(|handle| {
+            ask(&handle.insert, Insert { entry: Arc::clone(entry) }, INSERT_DEADLINE)
+        });
+        async move {
+            if let Some(asked) = asked {
+                // The level counts refusals and failures; nobody waits for them.
+                let _ = asked.await;
+            }
+        }
+    }
+}

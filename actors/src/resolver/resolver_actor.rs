@@ -1,0 +1,282 @@
+//! The actor that owns the flights.
+//!
+//! Owns: the [`FlightTable`]. Answers: `Resolve` at once, with a reader; `Flush`, `Ping`. Takes:
+//! `FlightEnded`, `KeyUnshareable`. Sends: `Lookup`, `Insert` to the levels, `Fetch` to the
+//! fetching threads. Fails how: when it dies, flights on the fetching threads go on and serve their
+//! readers; those still at the levels dangle and are asked for again. Thread: an arbiter of its own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Actor, Addr, Context, Handler, Message, MessageResult, ResponseFuture};
+
+use super::fetch_actor::Fetch;
+use super::flight::{Flight, FlightWriter};
+use super::flight_table::{FlightTable, Part};
+use super::in_flight::InFlight;
+use super::lookup::Levels;
+use super::reader::Reader;
+use crate::clock::SharedClock;
+use crate::message::{ActorState, Flush, Ping, Report, Slot, ask};
+use crate::model::{CacheKey, Level};
+use crate::origin::OriginCall;
+use crate::settings::FlightSettings;
+
+/// How long a fetching thread may take to accept a call; it only spawns a task.
+const FETCH_DEADLINE: Duration = Duration::from_secs(5);
+
+/// How long a call waits for a dead fetching thread's successor; the sentinel looks twice a second.
+const FETCHER_BACK_WITHIN: Duration = Duration::from_secs(2);
+
+/// Pause between two looks for the successor.
+const FETCHER_LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// Worker → resolver: the answer to `call`, from a level or the origin, shared with everyone who
+/// asks the same. Answered at once with a reader. Deadline: a second. Loss: 503.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Joined")]
+pub struct Resolve {
+    /// What is asked.
+    pub call: Arc<OriginCall>,
+    /// A flight of its own: the answer was found not to be shareable.
+    pub alone: bool,
+}
+
+/// The answer to [`Resolve`].
+pub struct Joined {
+    /// Reads the flight.
+    pub reader: Reader,
+}
+
+/// Fetching thread → resolver: nobody need join this flight any more. Control: one a flight.
+#[derive(Clone, Message)]
+#[rtype(result = "()")]
+pub struct FlightEnded {
+    /// Which.
+    pub flight: Arc<Flight>,
+}
+
+/// Fetching thread → resolver: answers of this key are their asker's alone. An event: loss costs
+/// followers one detour.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct KeyUnshareable {
+    /// Which key.
+    pub key: CacheKey,
+}
+
+/// The addresses of the resolver.
+#[derive(Debug, Clone)]
+pub struct ResolverHandle {
+    /// Takes [`Resolve`].
+    pub resolve: Slot<Resolve>,
+    /// Takes [`FlightEnded`].
+    pub ended: Slot<FlightEnded>,
+    /// Takes [`KeyUnshareable`].
+    pub unshareable: Slot<KeyUnshareable>,
+    /// Takes [`Flush`].
+    pub flush: Slot<Flush>,
+}
+
+impl ResolverHandle {
+    /// Creates a handle with empty slots.
+    pub fn new() -> Self {
+        Self {
+            resolve: Slot::empty(),
+            ended: Slot::empty(),
+            unshareable: Slot::empty(),
+            flush: Slot::empty(),
+        }
+    }
+}
+
+impl Default for ResolverHandle {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The owner of the flights.
+pub struct ResolverActor {
+    table: FlightTable,
+    levels: Levels,
+    fetchers: Vec<Slot<Fetch>>,
+    next_fetcher: usize,
+    in_flight: InFlight,
+    clock: SharedClock,
+    ended: Slot<FlightEnded>,
+    led: u64,
+    joined: u64,
+    alone: u64,
+}
+
+impl ResolverActor {
+    /// Creates a resolver without flights; `ended` is its own slot.
+    pub fn new(
+        settings: &FlightSettings,
+        levels: Levels,
+        fetchers: Vec<Slot<Fetch>>,
+        ended: Slot<FlightEnded>,
+        clock: SharedClock,
+    ) -> Self {
+        Self {
+            table: FlightTable::new(settings.unshareable_for, settings.max_unshareable),
+            levels,
+            fetchers,
+            next_fetcher: 0,
+            in_flight: InFlight::default(),
+            clock,
+            ended,
+            led: 0,
+            joined: 0,
+            alone: 0,
+        }
+    }
+
+    /// Puts this actor's address where its askers look.
+    pub fn connect(addr: &Addr<Self>, handle: &ResolverHandle) {
+        handle.resolve.put(addr.clone().recipient());
+        handle.ended.put(addr.clone().recipient());
+        handle.unshareable.put(addr.clone().recipient());
+        handle.flush.put(addr.clone().recipient());
+    }
+
+    fn take_off(&mut self, call: Arc<OriginCall>, writer: FlightWriter) {
+        let fetcher = self.fetchers.get(self.next_fetcher).cloned();
+        self.next_fetcher = (self.next_fetcher + 1) % self.fetchers.len().max(1);
+        let Some(fetcher) = fetcher else { return };
+        let task = fly(call, writer, self.levels.clone(), fetcher, self.ended.clone());
+        let counted = self.in_flight.enter();
+        #[expect(clippy::disallowed_methods, reason = "Flush waits for what InFlight counts")]
+        tokio::task::spawn_local(async move {
+            let _counted = counted;
+            task.await;
+        });
+    }
+}
+
+/// A flight's way through the levels, and to a fetching thread where they have nothing.
+async fn fly(
+    call: Arc<OriginCall>,
+    writer: FlightWriter,
+    levels: Levels,
+    fetcher: Slot<Fetch>,
+    ended: Slot<FlightEnded>,
+) {
+    let flight = Arc::clone(writer.flight());
+    let found = levels.find(call.key).await;
+    writer.time(|timings| timings.lookups = found.lookups);
+    let Some((entry, level)) = found.entry else {
+        wait_until_open(&fetcher).await;
+        // A dropped message drops the writer: the flight dangles and is asked for again.
+        let sent = ask(&fetcher, Fetch { call, writer }, FETCH_DEADLINE).await;
+        if sent.is_err() {
+            ended.deliver(FlightEnded { flight });
+        }
+        return;
+    };
+    let nearer = Level::ALL.into_iter().filter(|nearer| *nearer < level);
+    let mut promotions: Vec<_> = nearer.map(|nearer| levels.insert(nearer, &entry)).collect();
+    writer.found(entry, level);
+    if !promotions.is_empty() {
+        promotions.remove(0).await;
+    }
+    ended.deliver(FlightEnded { flight });
+    futures_util::future::join_all(promotions).await;
+}
+
+/// Waits until a fetching thread takes calls: one that died would lose the call, and the asker has
+/// but one more try.
+async fn wait_until_open(fetcher: &Slot<Fetch>) {
+    let open = async {
+        while !fetcher.is_open() {
+            tokio::time::sleep(FETCHER_LOOK_AGAIN).await;
+        }
+    };
+    if tokio::time::timeout(FETCHER_BACK_WITHIN, open).await.is_err() {
+        tracing::warn!("no fetching thread takes calls");
+    }
+}
+
+impl Actor for ResolverActor {
+    type Context = Context<Self>;
+}
+
+impl Handler<Resolve> for ResolverActor {
+    type Result = MessageResult<Resolve>;
+
+    fn handle(&mut self, message: Resolve, _ctx: &mut Self::Context) -> Self::Result {
+        let Resolve { call, alone } = message;
+        let reader = match self.table.part(call.key, alone, self.clock.now()) {
+            Part::Follow(reader) => {
+                self.joined += 1;
+                reader
+            }
+            Part::Lead(writer, reader) => {
+                self.led += 1;
+                self.take_off(call, writer);
+                reader
+            }
+            Part::Alone(writer, reader) => {
+                self.alone += 1;
+                self.take_off(call, writer);
+                reader
+            }
+        };
+        MessageResult(Joined { reader })
+    }
+}
+
+impl Handler<FlightEnded> for ResolverActor {
+    type Result = ();
+
+    fn handle(&mut self, message: FlightEnded, _ctx: &mut Self::Context) {
+        self.table.ended(&message.flight);
+    }
+}
+
+impl Handler<KeyUnshareable> for ResolverActor {
+    type Result = ();
+
+    fn handle(&mut self, message: KeyUnshareable, _ctx: &mut Self::Context) {
+        self.table.remember_unshareable(message.key, self.clock.now());
+    }
+}
+
+impl Handler<Flush> for ResolverActor {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, _message: Flush, _ctx: &mut Self::Context) -> Self::Result {
+        let in_flight = self.in_flight.clone();
+        Box::pin(async move { in_flight.none().await })
+    }
+}
+
+impl Handler<Ping> for ResolverActor {
+    type Result = MessageResult<Ping>;
+
+    fn handle(&mut self, _message: Ping, _ctx: &mut Self::Context) -> Self::Result {
+        let flights = u64::try_from(self.table.len()).unwrap_or(u64::MAX);
+        MessageResult(Report {
+            state: ActorState::Running,
+            pending: flights,
+            last_error: None,
+            counters: vec![
+                ("flights", flights),
+                ("led", self.led),
+                ("joined", self.joined),
+                ("alone", self.alone),
+            ],
+        })
+    }
+}
+
+#[cfg(feature = "fault-injection")]
+impl Handler<crate::message::Panic> for ResolverActor {
+    type Result = ();
+
+    #[expect(clippy::panic, reason = "a test asked for it")]
+    fn handle(&mut self, _message: crate::message::Panic, _ctx: &mut Self::Context) {
+        panic!("a test asked the resolver to panic");
+    }
+}
