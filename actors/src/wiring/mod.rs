@@ -1,1 +1,12 @@
-//! Arbiters, factories, the sentinel, start and stop order.
+//! Arbiters, factories, the sentinel, start and stop order. The one place that knows concrete
+//! actors' addresses.
+
+mod health;
+mod sentinel_actor;
+mod topology;
+mod watch;
+
+pub use health::{ActorHealth, SystemHealth};
+pub use sentinel_actor::{Observe, SentinelActor};
+pub use topology::{Plan, Topology};
+pub use watch::{Spawned, Ward};
