@@ -1,0 +1,5 @@
+//! Flights through the whole set of actors, with a scripted origin and L1 alone.
+
+mod ends;
+mod scripted;
+mod supervision;

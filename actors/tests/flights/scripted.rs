@@ -1,0 +1,237 @@
+//! An origin that follows a script, and the actors around it.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use anteroom_actors::clock::ManualClock;
+use anteroom_actors::error::OriginError;
+use anteroom_actors::message::{ActorState, ask};
+use anteroom_actors::model::{CacheKey, Verdict};
+use anteroom_actors::origin::{Answer, Head, Origin, OriginCall, OriginFactory};
+use anteroom_actors::resolver::{Reader, Resolve};
+use anteroom_actors::settings::{FlightSettings, L1Settings, SentinelSettings};
+use anteroom_actors::wiring::{Plan, Topology};
+use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
+use futures_util::stream::{self, StreamExt};
+use tokio::sync::{mpsc, oneshot};
+
+/// Nothing here takes so long; past it something hangs.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// One call as the test leads it: each piece it sends goes out, its drop ends the body.
+pub struct Led {
+    answer: oneshot::Sender<Result<Opening, OriginError>>,
+}
+
+struct Opening {
+    shareable: bool,
+    verdict: Verdict,
+    pieces: mpsc::UnboundedReceiver<Result<Bytes, OriginError>>,
+}
+
+/// A body under way.
+pub struct Body(mpsc::UnboundedSender<Result<Bytes, OriginError>>);
+
+impl Led {
+    /// Sends the head of a stream that will be judged by `verdict`.
+    pub fn open(self, shareable: bool, verdict: Verdict) -> Body {
+        let (sender, pieces) = mpsc::unbounded_channel();
+        let _ = self.answer.send(Ok(Opening { shareable, verdict, pieces }));
+        Body(sender)
+    }
+
+    /// Answers whole and well.
+    pub fn answer(self, body: &'static str) {
+        self.open(true, keep()).send(body);
+    }
+
+    /// Brings no answer.
+    pub fn fail(self, error: OriginError) {
+        let _ = self.answer.send(Err(error));
+    }
+}
+
+impl Body {
+    pub fn send(&self, piece: &'static str) {
+        let _ = self.0.send(Ok(Bytes::from_static(piece.as_bytes())));
+    }
+
+    pub fn cut(self) {
+        let _ = self.0.send(Err(error()));
+    }
+}
+
+pub fn keep() -> Verdict {
+    Verdict::Keep { lifetime: Duration::from_secs(7_200), usage: None }
+}
+
+pub fn error() -> OriginError {
+    OriginError::Cut { upstream: "scripted".to_owned(), reason: "test" }
+}
+
+struct Scripted {
+    calls: mpsc::UnboundedSender<Led>,
+    count: Arc<AtomicUsize>,
+}
+
+impl Origin for Scripted {
+    fn call(&self, _call: Arc<OriginCall>) -> LocalBoxFuture<'static, Result<Answer, OriginError>> {
+        self.count.fetch_add(1, Ordering::SeqCst);
+        let (answer, opening) = oneshot::channel();
+        let _ = self.calls.send(Led { answer });
+        async move {
+            let internal = || OriginError::Internal { upstream: "scripted".to_owned() };
+            let Opening { shareable, verdict, pieces } =
+                opening.await.map_err(|_| internal())??;
+            let body = stream::unfold(pieces, |mut pieces| async move {
+                pieces.recv().await.map(|piece| (piece, pieces))
+            });
+            Ok(Answer {
+                head: Head { status: 200, headers: Vec::new(), streamed: true },
+                stored_headers: Vec::new(),
+                shareable,
+                body: body.boxed_local(),
+                judge: Box::new(move |_body| verdict),
+            })
+        }
+        .boxed_local()
+    }
+}
+
+/// The actors, and the origin's end of every call.
+pub struct Stage {
+    pub topology: Topology,
+    pub clock: Arc<ManualClock>,
+    calls: mpsc::UnboundedReceiver<Led>,
+    count: Arc<AtomicUsize>,
+}
+
+impl Stage {
+    /// Starts the actors with flights as `change` has them, and waits until all are up.
+    pub async fn start(change: impl FnOnce(&mut FlightSettings)) -> Self {
+        let (sender, calls) = mpsc::unbounded_channel();
+        let count = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&count);
+        let origin: OriginFactory = Arc::new(move || {
+            Rc::new(Scripted { calls: sender.clone(), count: Arc::clone(&counted) })
+        });
+        let mut flights = FlightSettings {
+            level_budget: Duration::from_secs(1),
+            l2_timeout: Duration::from_secs(1),
+            fetch_threads: 2,
+            finish_after_disconnect: Duration::from_secs(60),
+            max_orphans: 8,
+            max_entry_bytes: 1 << 20,
+            window_bytes: 1 << 16,
+            reader_timeout: Duration::from_secs(30),
+            unshareable_for: Duration::from_secs(60),
+            max_unshareable: 16,
+        };
+        change(&mut flights);
+        let clock = ManualClock::new();
+        let topology = Topology::start(Plan {
+            l1: L1Settings {
+                max_entries: 100,
+                max_bytes: 1 << 20,
+                residence: Duration::from_secs(300),
+            },
+            l2: None,
+            l3: None,
+            flights,
+            sentinel: SentinelSettings {
+                interval: Duration::from_millis(50),
+                late_after: Duration::from_secs(2),
+            },
+            origin,
+            others: Vec::new(),
+            clock: clock.clone(),
+        });
+        let stage = Self { topology, clock, calls, count };
+        let up = async {
+            loop {
+                if let Ok(health) = stage.topology.observe().await
+                    && health.actors.iter().all(|actor| actor.state != ActorState::Restarting)
+                {
+                    return;
+                }
+                stage.turn().await;
+            }
+        };
+        within("the actors to be up", up).await;
+        stage
+    }
+
+    /// Asks for the answer of key `number`.
+    pub async fn resolve(&self, number: u8, alone: bool) -> Reader {
+        let call = Arc::new(OriginCall {
+            key: CacheKey::new([number; 32]),
+            route: 0,
+            upstream: Arc::from("scripted"),
+            method: "POST".into(),
+            target: "/".into(),
+            headers: Vec::new(),
+            body: Bytes::new(),
+            streamed: true,
+            lifetime: Duration::from_secs(7_200),
+        });
+        loop {
+            let resolve = Resolve { call: Arc::clone(&call), alone };
+            match ask(&self.topology.resolver.resolve, resolve, PATIENCE).await {
+                Ok(joined) => return joined.reader,
+                // Not started yet, or being re-created.
+                Err(_gone) => self.turn().await,
+            }
+        }
+    }
+
+    /// Waits for the next call of the origin.
+    pub async fn next_call(&mut self) -> Led {
+        within("a call", self.calls.recv()).await.expect("the origin lives")
+    }
+
+    /// Returns how many calls there were.
+    pub fn num_calls(&self) -> usize {
+        self.count.load(Ordering::SeqCst)
+    }
+
+    /// Waits until the counters of the actors say so.
+    pub async fn until(&self, actor: &str, counter: &str, value: u64) {
+        let seen = async {
+            loop {
+                let health = self.topology.observe().await;
+                if health.is_ok_and(|health| health.counter(actor, counter) == value) {
+                    return;
+                }
+                self.turn().await;
+            }
+        };
+        within(&format!("{actor}'s {counter} to be {value}"), seen).await;
+    }
+
+    /// Lets the other threads go on for a moment.
+    pub async fn turn(&self) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// Waits, but not for ever.
+pub async fn within<T>(what: &str, awaited: impl Future<Output = T>) -> T {
+    let awaited = tokio::time::timeout(PATIENCE, awaited).await;
+    awaited.unwrap_or_else(|_late| panic!("waited in vain for {what}"))
+}
+
+/// Reads a body to its end.
+pub async fn read(reader: &mut Reader) -> (String, Option<OriginError>) {
+    let mut body = String::new();
+    while let Some(piece) = within("a piece", reader.next()).await {
+        match piece {
+            Ok(piece) => body.push_str(std::str::from_utf8(&piece).expect("text")),
+            Err(error) => return (body, Some(error)),
+        }
+    }
+    (body, None)
+}

@@ -1,0 +1,7 @@
+//! L2 and the failures of its server (FAULTS, "Cache backends").
+
+mod faults;
+mod foreign;
+mod keeping;
+mod level;
+mod server;
