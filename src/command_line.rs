@@ -1,0 +1,136 @@
+//! The command line, and what `anteroom check` prints.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::settings::{Loaded, effective};
+
+const ENVIRONMENT: &str = "\
+Environment (it holds over the file; an empty short form counts as not set):
+  ANTEROOM__SECTION__KEY     any key, such as ANTEROOM__L1__MAX_BYTES=256MiB or
+                             ANTEROOM__UPSTREAMS__DEFAULT__URL=https://api.openai.com;
+                             holds over the short forms; lists and maps as YAML in one line
+  ANTEROOM_LISTEN            server.listen: address of the API
+  ANTEROOM_ADMIN_LISTEN      admin.listen: address of the operations listener
+  ANTEROOM_UPSTREAM_URL      upstreams.default: an HTTP upstream, with or without /v1
+  ANTEROOM_SECRET            cache.secret: key of the scope digests
+  REDIS_URL                  l2.url
+  DATABASE_URL               l3.url
+  L1_CACHE_SIZE              l1.max_entries
+  L1_CACHE_TTL, L2_CACHE_TTL, L3_CACHE_TTL
+                             l1.residence, l2.residence, l3.residence, in whole seconds
+  MEMORY_THRESHOLD_MB        memory.threshold, in whole MiB
+  AI_MEMORY_OPTIMIZATION     memory.optimize: true or false
+  OPTIMIZE_JSON_PAYLOAD      response.optimize_json: true or false
+  ENABLE_RESPONSE_COMPRESSION
+                             response.compression: true or false
+  CACHE_WARMING_ENABLED      warming.enabled: true or false
+  AUTO_SCALING_ENABLED       scaler.enabled: true or false
+  MAX_CONVERSATION_HISTORY   conversation.max_history
+  MODEL_CACHE_SIZE           models.max_loaded
+  HTTPS_PROXY, https_proxy   proxy of https upstreams that name none
+
+`${NAME}` in a value of the file is replaced by the environment variable NAME.";
+
+/// What the deployer asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandLine {
+    /// What to do.
+    pub command: Command,
+    /// The settings file, where one was named.
+    pub config: Option<PathBuf>,
+}
+
+/// What to do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// Serve (what happens without a command, too)
+    #[default]
+    Serve,
+    /// Check the settings and print those in effect, secrets masked, each with its source
+    Check,
+}
+
+/// A gateway that answers repeated AI calls from three cache levels
+///
+/// Point an SDK for OpenAI's or Anthropic's API, or any client of a JSON API, at its address. What
+/// was asked before is answered from memory, Redis or a database; anything else goes to the
+/// upstream and is kept.
+#[derive(Debug, Parser)]
+#[command(name = "anteroom", version, after_long_help = ENVIRONMENT)]
+#[command(after_help = "`--help` lists the environment variables, too.")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    options: Options,
+}
+
+#[derive(Debug, Args)]
+struct Options {
+    /// The settings file
+    ///
+    /// Without it, ./config.yaml is read if it is there; without that, the defaults hold.
+    #[arg(long, global = true, value_name = "PATH")]
+    config: Option<PathBuf>,
+}
+
+impl From<Arguments> for CommandLine {
+    fn from(arguments: Arguments) -> Self {
+        Self { command: arguments.command.unwrap_or_default(), config: arguments.options.config }
+    }
+}
+
+/// Reads the command line. Ends the process on `--help`, `--version` and on what it does not know,
+/// with words to the person who typed it.
+pub fn parse() -> CommandLine {
+    Arguments::parse().into()
+}
+
+/// Returns what `anteroom check` prints: the settings in effect as YAML, secrets masked, with the
+/// source of each value that is not a default.
+pub fn check(loaded: &Loaded) -> String {
+    effective(loaded)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parsed(arguments: &[&str]) -> Option<CommandLine> {
+        let arguments = std::iter::once(&"anteroom").chain(arguments);
+        Arguments::try_parse_from(arguments).ok().map(CommandLine::from)
+    }
+
+    #[test]
+    fn serving_needs_no_command_and_the_file_may_stand_on_both_sides() {
+        let line = |command, config: Option<&str>| {
+            Some(CommandLine { command, config: config.map(PathBuf::from) })
+        };
+        assert_eq!(parsed(&[]), line(Command::Serve, None));
+        assert_eq!(parsed(&["serve"]), line(Command::Serve, None));
+        assert_eq!(parsed(&["--config", "a.yaml"]), line(Command::Serve, Some("a.yaml")));
+        assert_eq!(parsed(&["check", "--config=a.yaml"]), line(Command::Check, Some("a.yaml")));
+        assert_eq!(parsed(&["--config", "a.yaml", "check"]), line(Command::Check, Some("a.yaml")));
+    }
+
+    #[test]
+    fn what_is_not_known_is_refused() {
+        for arguments in [&["run"][..], &["--confg", "a"], &["--config"], &["check", "extra"]] {
+            assert_eq!(parsed(arguments), None, "{arguments:?}");
+        }
+    }
+
+    #[test]
+    fn the_help_names_every_environment_variable_that_has_a_name_of_its_own() {
+        Arguments::command().debug_assert();
+        let help = Arguments::command().render_long_help().to_string();
+        for name in crate::settings::short_forms() {
+            assert!(help.contains(name), "{name}");
+        }
+        assert!(help.contains("ANTEROOM__SECTION__KEY") && help.contains("--config <PATH>"));
+    }
+}

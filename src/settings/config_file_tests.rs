@@ -1,0 +1,117 @@
+//! `config.yaml` says what the code does: the same defaults, the same ranges, every key.
+
+use std::collections::BTreeMap;
+
+use super::load::parse_yaml;
+use super::load_tests::load_text;
+use super::overlay::SHORT_FORMS;
+use super::ranges::range;
+use super::tree::{KeyPath, get, values_set};
+use super::{Settings, UpstreamKind};
+
+const FILE: &str = include_str!("../../config.yaml");
+
+/// A key as the file writes it: the comment directly above it, and its value.
+struct Entry {
+    comment: String,
+    value: String,
+}
+
+/// Reads the keys of the file with their comments; lists count as one value.
+fn entries() -> BTreeMap<String, Entry> {
+    let mut found = BTreeMap::new();
+    let mut outer: Vec<(usize, String)> = Vec::new();
+    let mut comment = Vec::new();
+    for line in FILE.lines() {
+        let text = line.trim_start();
+        let indent = line.len() - text.len();
+        if let Some(words) = text.strip_prefix('#') {
+            comment.push(words.trim());
+            continue;
+        }
+        let key = text.split_once(':').filter(|(key, _)| !key.starts_with("- "));
+        let in_list = outer.last().is_some_and(|(_, name)| name == "routes") && indent > 0;
+        if let Some((name, value)) = key.filter(|_| !in_list) {
+            outer.retain(|(depth, _)| *depth < indent);
+            outer.push((indent, name.to_owned()));
+            let path: Vec<&str> = outer.iter().map(|(_, name)| name.as_str()).collect();
+            let entry = Entry { comment: comment.join(" "), value: value.trim().to_owned() };
+            found.insert(path.join("."), entry);
+        }
+        comment.clear();
+    }
+    found
+}
+
+#[test]
+fn the_file_holds_exactly_the_defaults() {
+    assert_eq!(load_text(FILE, &[]).unwrap().settings, Settings::default());
+}
+
+#[test]
+fn every_key_is_in_the_file_with_its_meaning_range_and_default() {
+    let entries = entries();
+    let defaults = serde_json::to_value(Settings::default()).unwrap();
+    let file = parse_yaml(FILE).unwrap();
+    values_set(&defaults, &KeyPath::default(), &mut |path, default| {
+        assert!(get(&file, path).is_some(), "{path} is missing");
+        let key = path.to_string();
+        let Entry { comment, value } = &entries[&key];
+        if default.is_array() {
+            assert!(!comment.is_empty(), "{key} has no comment");
+            return;
+        }
+        assert!(comment.contains(&format!("default {value}")), "{key}: default in `{comment}`");
+        if let Some(range) = range(&key) {
+            assert!(comment.contains(&format!("; {range};")), "{key}: {range} in `{comment}`");
+            let type_named = ["Count;", "Duration;", "Size, bytes;"];
+            assert!(type_named.iter().any(|name| comment.contains(name)), "{key}: `{comment}`");
+        }
+    });
+}
+
+#[test]
+fn every_key_of_a_route_is_explained_above_the_list() {
+    let comment = &entries()["routes"].comment;
+    let route = serde_json::to_value(super::Route::default()).unwrap();
+    for name in route.as_object().unwrap().keys() {
+        assert!(comment.contains(&format!(" {name}: ")), "{name}");
+    }
+    let lifetime = range("routes[0].lifetime").unwrap();
+    assert!(comment.contains(&format!("; {lifetime};")));
+}
+
+#[test]
+fn every_short_form_is_named_at_its_key() {
+    let entries = entries();
+    for (variable, key, _) in SHORT_FORMS {
+        assert!(entries[*key].comment.contains(variable), "{variable} at {key}");
+    }
+}
+
+#[test]
+fn sections_that_nothing_reads_yet_say_so() {
+    let entries = entries();
+    for section in ["memory", "warming", "scaler", "conversation", "models", "response"] {
+        let said = "Checked and shown; no part of this version reads it yet.";
+        assert!(entries[section].comment.contains(said), "{section}");
+    }
+}
+
+#[test]
+fn the_examples_in_the_file_work() {
+    let lines: Vec<String> = FILE
+        .lines()
+        .skip_while(|line| !line.contains("# openai:"))
+        .take_while(|line| line.starts_with("  #"))
+        .filter_map(|line| line.strip_prefix("  # ").map(|line| format!("  {line}")))
+        .filter(|line| line.trim_end().ends_with(':') || line.starts_with("    "))
+        .collect();
+    let text = format!("upstreams:\n{}", lines.join("\n"));
+    let loaded = load_text(&text, &[("OPENAI_API_KEY", "sk-1")]).unwrap();
+    let openai = &loaded.settings.upstreams["openai"];
+    assert_eq!(openai.set_headers["authorization"].expose(), "Bearer sk-1");
+    assert_eq!(openai.kind, UpstreamKind::Http);
+    assert_eq!(loaded.settings.upstreams["anthropic"].url, "https://api.anthropic.com");
+    assert!(loaded.settings.upstreams.contains_key("default"));
+}

@@ -1,0 +1,143 @@
+//! From the deployer's settings to the plain ones of the actors.
+
+use std::path::PathBuf;
+
+use anteroom_actors::settings::{
+    BreakerSettings, Database, FlightSettings, L1Settings, L2Settings, L3Settings, SentinelSettings,
+};
+
+use super::validate::sqlite_path;
+use super::{Breaker, ByteSize, Settings};
+
+const DATABASE_FILE: &str = "anteroom.db";
+
+/// A record holds, beside the answer, its key, tags and headers.
+const RECORD_OVERHEAD: ByteSize = ByteSize::from_kib(64);
+
+impl Settings {
+    /// Returns the bounds of L1.
+    pub fn l1(&self) -> L1Settings {
+        L1Settings {
+            max_entries: self.l1.max_entries,
+            max_bytes: self.l1.max_bytes.as_u64(),
+            residence: self.l1.residence.get(),
+        }
+    }
+
+    /// Returns where L2 is, or nothing if it is off.
+    pub fn l2(&self) -> Option<L2Settings> {
+        let l2 = &self.l2;
+        (!l2.url.is_empty()).then(|| L2Settings {
+            url: l2.url.expose().to_owned(),
+            residence: l2.residence.get(),
+            timeout: l2.timeout.get(),
+            connect_timeout: l2.connect_timeout.get(),
+            connections: l2.connections,
+            max_record_bytes: self.max_record_bytes(),
+            max_writes_in_flight: l2.max_writes_in_flight,
+            breaker: breaker(&l2.breaker),
+        })
+    }
+
+    /// Returns where L3 is, or nothing if it is off.
+    pub fn l3(&self) -> Option<L3Settings> {
+        let l3 = &self.l3;
+        l3.enabled.then(|| L3Settings {
+            database: self.database(),
+            residence: l3.residence.get(),
+            max_bytes: l3.max_bytes.as_u64(),
+            max_record_bytes: self.max_record_bytes(),
+            readers: l3.readers,
+            timeout: l3.timeout.get(),
+            connect_timeout: l3.connect_timeout.get(),
+            queue_bytes: l3.queue_bytes.as_usize(),
+            batch_records: l3.batch_records,
+            sweep_interval: l3.sweep_interval.get(),
+            sweep_batch: l3.sweep_batch,
+            breaker: breaker(&l3.breaker),
+        })
+    }
+
+    /// Returns how flights end.
+    pub fn flights(&self) -> FlightSettings {
+        let flights = &self.flights;
+        FlightSettings {
+            level_budget: self.cache.level_budget.get(),
+            l2_timeout: self.l2.timeout.get(),
+            fetch_threads: flights.fetch_threads,
+            finish_after_disconnect: flights.finish_after_disconnect.get(),
+            max_orphans: flights.max_orphans,
+            max_entry_bytes: self.cache.max_entry.as_usize(),
+            window_bytes: flights.window.as_usize(),
+            reader_timeout: flights.reader_timeout.get(),
+            unshareable_for: flights.unshareable_for.get(),
+            max_unshareable: flights.max_unshareable,
+        }
+    }
+
+    /// Returns how the sentinel watches.
+    pub fn sentinel(&self) -> SentinelSettings {
+        SentinelSettings {
+            interval: self.sentinel.interval.get(),
+            late_after: self.sentinel.late_after.get(),
+        }
+    }
+
+    fn max_record_bytes(&self) -> usize {
+        self.cache.max_entry.as_usize().saturating_add(RECORD_OVERHEAD.as_usize())
+    }
+
+    fn database(&self) -> Database {
+        let url = self.l3.url.expose();
+        match sqlite_path(url) {
+            Some(path) => Database::Sqlite(PathBuf::from(path)),
+            None if url.is_empty() => Database::Sqlite(self.data_dir.join(DATABASE_FILE)),
+            None => Database::Postgres(url.to_owned()),
+        }
+    }
+}
+
+fn breaker(breaker: &Breaker) -> BreakerSettings {
+    BreakerSettings {
+        failures: breaker.failures,
+        probe_after: breaker.probe_after.get(),
+        probe_at_most: breaker.probe_at_most.get(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::Secret;
+    use super::*;
+
+    #[test]
+    fn the_defaults_run_with_memory_and_a_file_alone() {
+        let settings = Settings::default();
+        assert_eq!(settings.l1().max_entries, 1000);
+        assert!(settings.l2().is_none());
+        let l3 = settings.l3().unwrap();
+        assert!(l3.database == Database::Sqlite(PathBuf::from("data/anteroom.db")));
+        assert_eq!(l3.max_record_bytes, 8 * 1024 * 1024 + 64 * 1024);
+        assert_eq!(settings.flights().level_budget, Duration::from_millis(45));
+        assert_eq!(settings.sentinel().late_after, Duration::from_secs(2));
+    }
+
+    #[test]
+    fn a_url_picks_the_database_and_turns_l2_on() {
+        let mut settings = Settings::default();
+        for (url, database) in [
+            ("sqlite:/var/a.db", Database::Sqlite(PathBuf::from("/var/a.db"))),
+            ("sqlite://b.db", Database::Sqlite(PathBuf::from("b.db"))),
+            ("postgres://h/d", Database::Postgres("postgres://h/d".to_owned())),
+        ] {
+            settings.l3.url = Secret::new(url);
+            assert!(settings.l3().unwrap().database == database, "{url}");
+        }
+        settings.l3.enabled = false;
+        assert!(settings.l3().is_none());
+        settings.l2.url = Secret::new("redis://:pw@host");
+        assert_eq!(settings.l2().unwrap().url, "redis://:pw@host");
+    }
+}

@@ -1,0 +1,94 @@
+//! Memory, learning and shaping: sections that are checked and shown, and not read by any part of
+//! this version yet. Unit, range and default of each key stand in `config.yaml`.
+
+use serde::{Deserialize, Serialize};
+
+use super::units::ByteSize;
+
+/// The gateway's own memory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Memory {
+    /// Resident size above which caches give memory back.
+    pub threshold: ByteSize,
+    /// Whether they do.
+    pub optimize: bool,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self { threshold: ByteSize::from_mib(512), optimize: true }
+    }
+}
+
+/// Fetching what will be asked for soon.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Warming {
+    /// Whether it is done.
+    pub enabled: bool,
+}
+
+impl Default for Warming {
+    fn default() -> Self {
+        Self { enabled: true }
+    }
+}
+
+/// Sizing caches and limits by what is measured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Scaler {
+    /// Whether it is done.
+    pub enabled: bool,
+}
+
+impl Default for Scaler {
+    fn default() -> Self {
+        Self { enabled: true }
+    }
+}
+
+/// Histories kept for callers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Conversation {
+    /// Most messages kept of one conversation.
+    pub max_history: usize,
+}
+
+impl Default for Conversation {
+    fn default() -> Self {
+        Self { max_history: 50 }
+    }
+}
+
+/// Models loaded into this process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Models {
+    /// Most models loaded at once.
+    pub max_loaded: usize,
+}
+
+impl Default for Models {
+    fn default() -> Self {
+        Self { max_loaded: 3 }
+    }
+}
+
+/// What is done to answers on their way out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Response {
+    /// Whether answers are compressed for callers who take it.
+    pub compression: bool,
+    /// Whether JSON is sent without white space.
+    pub optimize_json: bool,
+}
+
+impl Default for Response {
+    fn default() -> Self {
+        Self { compression: true, optimize_json: true }
+    }
+}

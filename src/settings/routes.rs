@@ -1,0 +1,103 @@
+//! Which request goes where, and whether its answer is kept. Unit, range and default of each key
+//! stand in `config.yaml`.
+
+use serde::{Deserialize, Serialize};
+
+use super::units::HumanDuration;
+use crate::canonical::Profile;
+
+/// One route.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Route {
+    /// Name in metrics and logs; must be given.
+    pub name: String,
+    /// Methods in upper case, or `*` alone for any; must be given.
+    pub methods: Vec<String>,
+    /// Path, exact or ending in `/*`; must be given.
+    pub path: String,
+    /// Which API's rules hold.
+    pub profile: Profile,
+    /// Name of the upstream.
+    pub upstream: String,
+    /// Whether answers are kept.
+    pub cache: bool,
+    /// How long an answer may be served, from its making.
+    pub lifetime: HumanDuration,
+    /// Who shares answers.
+    pub scope: Scope,
+    /// Request headers forwarded and keyed beside the profile's own, in lower case.
+    pub forward_headers: Vec<String>,
+}
+
+impl Default for Route {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            methods: Vec::new(),
+            path: String::new(),
+            profile: Profile::Generic,
+            upstream: "default".to_owned(),
+            cache: false,
+            lifetime: HumanDuration::from_secs(7200),
+            scope: Scope::Credential,
+            forward_headers: Vec::new(),
+        }
+    }
+}
+
+impl Route {
+    fn cached(name: &str, method: &str, path: &str, profile: Profile) -> Self {
+        Self {
+            name: name.to_owned(),
+            methods: vec![method.to_owned()],
+            path: path.to_owned(),
+            profile,
+            cache: true,
+            ..Self::default()
+        }
+    }
+
+    fn fresh_for(self, lifetime: HumanDuration) -> Self {
+        Self { lifetime, ..self }
+    }
+
+    /// Lowers header names.
+    pub(super) fn normalise(&mut self) {
+        for name in &mut self.forward_headers {
+            name.make_ascii_lowercase();
+        }
+    }
+}
+
+/// Who shares a route's answers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// Those who show the same credential.
+    #[default]
+    Credential,
+    /// Everyone who reaches the listener.
+    Shared,
+}
+
+/// Returns the routes that are there when nobody names any, in the order they are tried.
+pub(super) fn default_routes() -> Vec<Route> {
+    let day = HumanDuration::from_secs(86_400);
+    let five_minutes = HumanDuration::from_secs(300);
+    vec![
+        Route::cached("chat", "POST", "/v1/chat/completions", Profile::Chat),
+        Route::cached("completions", "POST", "/v1/completions", Profile::Completions),
+        Route::cached("embeddings", "POST", "/v1/embeddings", Profile::Embeddings).fresh_for(day),
+        Route::cached("responses", "POST", "/v1/responses", Profile::Responses),
+        Route::cached("messages", "POST", "/v1/messages", Profile::Messages),
+        Route::cached("models", "GET", "/v1/models", Profile::Models).fresh_for(five_minutes),
+        Route::cached("model", "GET", "/v1/models/*", Profile::Models).fresh_for(five_minutes),
+        Route {
+            name: "passthrough".to_owned(),
+            methods: vec!["*".to_owned()],
+            path: "/v1/*".to_owned(),
+            ..Route::default()
+        },
+    ]
+}

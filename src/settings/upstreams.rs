@@ -1,0 +1,96 @@
+//! Where answers come from. Unit, range and default of each key stand in `config.yaml`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::secret::Secret;
+use super::units::{ByteSize, HumanDuration};
+
+/// What says "no proxy, not even that of the environment".
+const NO_PROXY: &str = "none";
+
+/// One origin of answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Upstream {
+    /// Whether answers come over HTTP or from the text model inside.
+    pub kind: UpstreamKind,
+    /// Base URL without `/v1` and without a last `/`; `http` only.
+    pub url: String,
+    /// Whether the caller's credential headers are sent on.
+    pub pass_credential: bool,
+    /// Headers set on every call, by lower-case name.
+    pub set_headers: BTreeMap<String, Secret>,
+    /// Longest wait for a connection, TLS included.
+    pub connect_timeout: HumanDuration,
+    /// Longest wait for the answer's head.
+    pub first_byte_timeout: HumanDuration,
+    /// Longest wait between two parts of the body.
+    pub idle_timeout: HumanDuration,
+    /// Longest call.
+    pub total_timeout: HumanDuration,
+    /// Largest answer passed on.
+    pub max_answer: ByteSize,
+    /// Most connections, per fetching thread.
+    pub connections: usize,
+    /// How long an idle connection is kept.
+    pub keep_alive: HumanDuration,
+    /// Certificate authorities to trust beside the public ones: a PEM file.
+    pub ca_file: Option<PathBuf>,
+    /// `http://[user:password@]host:port` to go through; empty = none. Once loaded, `HTTPS_PROXY`
+    /// is in here where the upstream is an `https` one and says nothing of its own.
+    pub proxy: Secret,
+    /// How long the text model inside thinks for each token; `builtin` only.
+    pub think_time_per_token: HumanDuration,
+}
+
+impl Default for Upstream {
+    fn default() -> Self {
+        Self {
+            kind: UpstreamKind::Builtin,
+            url: String::new(),
+            pass_credential: true,
+            set_headers: BTreeMap::new(),
+            connect_timeout: HumanDuration::from_secs(5),
+            first_byte_timeout: HumanDuration::from_secs(300),
+            idle_timeout: HumanDuration::from_secs(60),
+            total_timeout: HumanDuration::from_secs(600),
+            max_answer: ByteSize::from_gib(1),
+            connections: 512,
+            keep_alive: HumanDuration::from_secs(60),
+            ca_file: None,
+            proxy: Secret::default(),
+            think_time_per_token: HumanDuration::from_millis(8),
+        }
+    }
+}
+
+impl Upstream {
+    /// Strips from the URL what callers' paths bring themselves, and the word for "no proxy".
+    pub(super) fn normalise(&mut self) {
+        let url = self.url.trim_end_matches('/');
+        let url = url.strip_suffix("/v1").unwrap_or(url).trim_end_matches('/');
+        self.url = url.to_owned();
+        if self.proxy.expose() == NO_PROXY {
+            self.proxy = Secret::default();
+        }
+    }
+}
+
+/// What kind of origin an upstream is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UpstreamKind {
+    /// A server that speaks HTTP/1.1.
+    Http,
+    /// The text model inside the gateway: no key, no network.
+    #[default]
+    Builtin,
+}
+
+/// Returns the upstreams that are there when nobody names any.
+pub(super) fn default_upstreams() -> BTreeMap<String, Upstream> {
+    BTreeMap::from([("default".to_owned(), Upstream::default())])
+}
