@@ -1,0 +1,142 @@
+//! Who shares answers.
+
+use std::fmt;
+
+/// Headers that carry a caller's credential, in the order they are digested; lower case.
+pub const CREDENTIAL_HEADERS: [&str; 5] =
+    ["authorization", "x-api-key", "api-key", "openai-organization", "openai-project"];
+
+/// What makes scopes of this deployment unlike those of another: without it nobody can try
+/// guessed credentials against keys that lie in a database.
+#[derive(Clone)]
+pub struct ScopeSecret([u8; 32]);
+
+impl ScopeSecret {
+    /// Wraps 32 random bytes.
+    pub const fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// Returns the scope of a request: a keyed digest of its credential headers.
+    ///
+    /// Other headers and the order of names have no part in it. No credential is a scope of its
+    /// own. The bytes count as they are: `Bearer k` and `bearer k` are two.
+    pub fn scope<'a>(&self, headers: impl Iterator<Item = (&'a str, &'a [u8])>) -> Scope {
+        let mut credentials: Vec<(usize, &[u8])> = headers
+            .filter_map(|(name, value)| {
+                let place =
+                    CREDENTIAL_HEADERS.iter().position(|known| known.eq_ignore_ascii_case(name));
+                place.map(|place| (place, value))
+            })
+            .collect();
+        credentials.sort_by_key(|(place, _)| *place);
+        let mut hasher = blake3::Hasher::new_keyed(&self.0);
+        for (place, value) in credentials {
+            hasher.update(&(place as u64).to_le_bytes());
+            hasher.update(&(value.len() as u64).to_le_bytes());
+            hasher.update(value);
+        }
+        Scope(Kind::Credential(*hasher.finalize().as_bytes()))
+    }
+}
+
+/// Shows nothing: it is a secret.
+impl fmt::Debug for ScopeSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ScopeSecret(***)")
+    }
+}
+
+/// Who shares an answer. Equal scopes share, others never do.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Scope(Kind);
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Kind {
+    Shared,
+    Credential([u8; 32]),
+}
+
+impl Scope {
+    /// Returns the scope of routes that all callers share.
+    pub const fn shared() -> Self {
+        Self(Kind::Shared)
+    }
+
+    /// Tells whether all callers share it.
+    pub const fn is_shared(&self) -> bool {
+        matches!(self.0, Kind::Shared)
+    }
+
+    /// Returns the digest; empty for the shared scope, 32 bytes otherwise.
+    pub const fn as_bytes(&self) -> &[u8] {
+        match &self.0 {
+            Kind::Shared => &[],
+            Kind::Credential(digest) => digest,
+        }
+    }
+}
+
+/// Shows the first four digits: enough to tell two callers apart in a log.
+impl fmt::Debug for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Kind::Shared => f.write_str("Scope(shared)"),
+            Kind::Credential([a, b, ..]) => write!(f, "Scope({a:02x}{b:02x})"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: ScopeSecret = ScopeSecret::new([7; 32]);
+
+    fn scope(headers: &[(&str, &str)]) -> Scope {
+        SECRET.scope(headers.iter().map(|(name, value)| (*name, value.as_bytes())))
+    }
+
+    /// a credential that is another, wrong or missing shares nothing.
+    #[test]
+    fn credentials_that_differ_anywhere_have_scopes_of_their_own() {
+        let all = [
+            Scope::shared(),
+            scope(&[]),
+            scope(&[("authorization", "")]),
+            scope(&[("authorization", "Bearer a")]),
+            scope(&[("authorization", "Bearer b")]),
+            scope(&[("authorization", "Bearer A")]),
+            scope(&[("x-api-key", "Bearer a")]),
+            scope(&[("api-key", "Bearer a")]),
+            scope(&[("authorization", "Bearer a"), ("openai-organization", "o")]),
+            scope(&[("authorization", "Bearer a"), ("openai-project", "o")]),
+            scope(&[("authorization", "Bearer a"), ("authorization", "Bearer b")]),
+            scope(&[("authorization", "Bearer b"), ("authorization", "Bearer a")]),
+            ScopeSecret::new([8; 32]).scope([("authorization", &b"Bearer a"[..])].into_iter()),
+        ];
+        for (position, one) in all.iter().enumerate() {
+            for other in all.iter().skip(position + 1) {
+                assert_ne!(one, other);
+            }
+        }
+    }
+
+    #[test]
+    fn a_credential_has_one_scope_whatever_stands_around_it() {
+        let plain = scope(&[("authorization", "Bearer a"), ("openai-project", "p")]);
+        let other = scope(&[
+            ("cookie", "x"),
+            ("OpenAI-Project", "p"),
+            ("user-agent", "sdk"),
+            ("Authorization", "Bearer a"),
+        ]);
+        assert_eq!(plain, other);
+    }
+
+    #[test]
+    fn neither_a_secret_nor_a_whole_digest_is_printed() {
+        assert_eq!(format!("{SECRET:?}"), "ScopeSecret(***)");
+        assert_eq!(format!("{:?}", scope(&[])).len(), "Scope(0000)".len());
+    }
+}
