@@ -1,1 +1,36 @@
 //! Where answers come from, and whether an answer may be kept.
+//!
+//! * [`spec`]: what an upstream is; [`from_settings`]: as the settings say it; [`prepared`]:
+//!   checked and parsed.
+//! * [`origin`]: the [`anteroom_actors::origin::Origin`] of the fetch threads.
+//! * [`forward`]: uncached calls, streamed both ways on the worker's own thread.
+//! * [`builtin`]: the model that is built in.
+//! * [`verdict`]: may this answer be kept? [`sse`]: reading its events.
+//! * `client`, `connect`, `wire`, `upload`, `body`: HTTP/1.1 by awc, held to RFC 9112.
+//! * `headers`: which headers cross, and which a stored copy keeps.
+
+mod body;
+pub mod builtin;
+mod client;
+mod connect;
+mod failure;
+pub mod forward;
+pub mod from_settings;
+mod head;
+mod headers;
+pub mod origin;
+pub mod prepared;
+mod proxy;
+pub mod spec;
+pub mod sse;
+mod tls;
+mod upload;
+pub mod verdict;
+mod wire;
+
+pub use forward::{Forward, Forwarded, Forwarder};
+pub use from_settings::UpstreamError;
+pub use prepared::Upstreams;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,84 @@
+//! Upstreams and routes of the settings, as the origins take them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::spec::{HttpSpec, ProxySpec, RouteSpec, SpecError, SpecKind, UpstreamSpec};
+use crate::settings::{Scope, Settings, Upstream, UpstreamKind};
+
+/// An upstream of the settings that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum UpstreamError {
+    /// The file with certificate authorities cannot be read.
+    #[error("failed to read upstreams.{upstream}.ca_file {}: {source}", .path.display())]
+    CaFile {
+        /// The upstream's name.
+        upstream: String,
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        source: std::io::Error,
+    },
+    /// Something else is wrong with it.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+}
+
+/// Returns the settings' upstreams, their certificate files read.
+///
+/// # Errors
+///
+/// When a file cannot be read or a proxy's URL is none.
+pub fn upstreams(settings: &Settings) -> Result<Vec<UpstreamSpec>, UpstreamError> {
+    settings.upstreams.iter().map(|(name, upstream)| spec(name, upstream)).collect()
+}
+
+/// Returns what the origins need to know of the routes, by position.
+pub fn routes(settings: &Settings) -> Arc<[RouteSpec]> {
+    settings
+        .routes
+        .iter()
+        .map(|route| RouteSpec { profile: route.profile, shared: route.scope == Scope::Shared })
+        .collect()
+}
+
+fn spec(name: &str, upstream: &Upstream) -> Result<UpstreamSpec, UpstreamError> {
+    let kind = match upstream.kind {
+        UpstreamKind::Builtin => {
+            SpecKind::Builtin { think_time_per_token: upstream.think_time_per_token.get() }
+        }
+        UpstreamKind::Http => SpecKind::Http(Box::new(http(name, upstream)?)),
+    };
+    Ok(UpstreamSpec { name: Arc::from(name), kind })
+}
+
+fn http(name: &str, upstream: &Upstream) -> Result<HttpSpec, UpstreamError> {
+    let ca_pem = match &upstream.ca_file {
+        None => None,
+        Some(path) => Some(std::fs::read(path).map_err(|source| UpstreamError::CaFile {
+            upstream: name.to_owned(),
+            path: path.clone(),
+            source,
+        })?),
+    };
+    let proxy = match upstream.proxy.expose() {
+        "" => None,
+        url => Some(ProxySpec::parse(url)?),
+    };
+    let set_headers =
+        upstream.set_headers.iter().map(|(name, value)| (name.clone(), value.expose().to_owned()));
+    Ok(HttpSpec {
+        url: upstream.url.clone(),
+        pass_credential: upstream.pass_credential,
+        set_headers: set_headers.collect(),
+        connect_timeout: upstream.connect_timeout.get(),
+        first_byte_timeout: upstream.first_byte_timeout.get(),
+        idle_timeout: upstream.idle_timeout.get(),
+        total_timeout: upstream.total_timeout.get(),
+        max_answer_bytes: upstream.max_answer.as_u64(),
+        connections: upstream.connections,
+        keep_alive: upstream.keep_alive.get(),
+        ca_pem,
+        proxy,
+    })
+}

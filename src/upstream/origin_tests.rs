@@ -1,0 +1,90 @@
+//! Who may have an answer, what is kept of it, and what judges it.
+
+use std::time::Duration;
+
+use super::super::spec::{SpecKind, UpstreamSpec};
+use super::super::tests::{Upstream, call, clock, gather, header, origin};
+use super::*;
+use crate::canonical::Profile;
+
+const SHARED: RouteSpec = RouteSpec { profile: Profile::Generic, shared: true };
+const OWN: RouteSpec = RouteSpec { profile: Profile::Generic, shared: false };
+
+#[test]
+fn what_the_origin_forbids_depends_on_who_shares() {
+    for (name, value, shared_reason, own_reason, is_shared) in [
+        ("cache-control", "no-cache", None, None, true),
+        ("cache-control", "max-age=0, must-revalidate", None, None, true),
+        ("cache-control", "private", Some("private"), None, false),
+        ("cache-control", "No-Store", Some("no-store"), Some("no-store"), false),
+        ("vary", "*", Some("vary"), Some("vary"), false),
+        ("vary", "origin", None, None, true),
+        ("set-cookie", "a=b", None, None, false),
+        ("x-other", "private", None, None, true),
+    ] {
+        let headers = [header(name, value)];
+        assert_eq!(forbids(&headers, SHARED), shared_reason, "{name}: {value}");
+        assert_eq!(forbids(&headers, OWN), own_reason, "{name}: {value}");
+        assert_eq!(is_shareable(&headers, SHARED), is_shared, "{name}: {value}");
+        assert!(is_shareable(&headers, OWN), "{name}: {value}");
+    }
+}
+
+#[actix_rt::test]
+async fn an_answer_brings_its_stored_headers_and_its_judge() {
+    let upstream = Upstream::keeps_answering(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nset-cookie: a=b\r\nx-request-id: 1\r\nopenai-version: 2\r\ncontent-length: 2\r\n\r\n{}",
+    );
+    let origin = origin(upstream.spec());
+    for (route, shareable) in [(0, true), (1, false)] {
+        let call = OriginCall { route, ..call("POST", "/v1/x", "{}") };
+        let answer = origin.call(call.into()).await.unwrap();
+        assert_eq!(answer.head.headers.len(), 4);
+        assert_eq!(
+            answer.stored_headers,
+            [header("content-type", "application/json"), header("openai-version", "2")]
+        );
+        assert_eq!((answer.shareable, answer.head.streamed), (shareable, false));
+        let keep = Verdict::Keep { lifetime: Duration::from_secs(60), usage: None };
+        assert_eq!((answer.judge)(&Bytes::from_static(b"{\"a\":1}")), keep);
+    }
+}
+
+#[actix_rt::test]
+async fn an_answer_that_must_not_be_stored_is_discarded() {
+    let upstream = Upstream::answers(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncache-control: no-store\r\ncontent-length: 7\r\n\r\n{\"a\":1}",
+    );
+    let answer = origin(upstream.spec()).call(call("POST", "/v1/x", "{}").into()).await.unwrap();
+    let verdict = (answer.judge)(&Bytes::from_static(b"{\"a\":1}"));
+    assert_eq!(verdict, Verdict::Discard("no-store"));
+}
+
+#[actix_rt::test]
+async fn an_unknown_upstream_or_route_is_an_error_of_ours() {
+    let origin = origin(Upstream::answers("").spec());
+    for wrong in [
+        OriginCall { upstream: "other".into(), ..call("POST", "/v1/x", "") },
+        OriginCall { route: 9, ..call("POST", "/v1/x", "") },
+        OriginCall { target: "no path".into(), ..call("POST", "/v1/x", "") },
+        OriginCall { method: "NO METHOD".into(), ..call("POST", "/v1/x", "") },
+    ] {
+        let error = origin.call(wrong.into()).await.err().unwrap();
+        assert_eq!(error.label(), "internal");
+    }
+}
+
+#[actix_rt::test]
+async fn the_built_in_model_answers_and_is_judged_like_a_provider() {
+    let kind = SpecKind::Builtin { think_time_per_token: Duration::ZERO };
+    let upstreams = Upstreams::prepare(&[UpstreamSpec { name: "up".into(), kind }]).unwrap();
+    let routes = [RouteSpec { profile: Profile::Chat, shared: true }];
+    let origin = factory(upstreams, Arc::new(routes), clock())();
+    let body = "{\"messages\":[{\"role\":\"user\",\"content\":\"Hello there\"}]}";
+    let mut answer = origin.call(call("POST", "/v1/chat/completions", body).into()).await.unwrap();
+    assert!(answer.shareable);
+    let judge = std::mem::replace(&mut answer.judge, Box::new(|_| Verdict::Discard("")));
+    let (status, body) = gather(answer).await.unwrap();
+    assert_eq!(status, 200);
+    assert!(matches!(judge(&body), Verdict::Keep { usage: Some(_), .. }));
+}
