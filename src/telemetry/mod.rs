@@ -1,1 +1,9 @@
 //! Metrics and logs.
+
+pub mod logging;
+mod metrics;
+pub mod names;
+mod recorder_actor;
+
+pub use metrics::Metrics;
+pub use recorder_actor::RecorderActor;

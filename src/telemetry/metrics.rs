@@ -1,0 +1,238 @@
+//! The registry and everything in it.
+
+use std::time::Duration;
+
+use anteroom_actors::message::ActorState;
+use anteroom_actors::model::{Level, Outcome, SampleBatch};
+use anteroom_actors::wiring::{ActorHealth, SystemHealth};
+use prometheus::{
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry,
+};
+
+use super::names::{self, MetricName};
+
+/// All metrics, with the hot ones looked up once.
+#[derive(Clone)]
+pub struct Metrics {
+    registry: Registry,
+    routes: Vec<RouteMetrics>,
+    upstream_errors: IntCounterVec,
+    discards: IntCounterVec,
+    lookups: [Histogram; 3],
+    dropped: IntCounter,
+    events: IntCounterVec,
+    values: IntGaugeVec,
+    state: IntGaugeVec,
+    pending: IntGaugeVec,
+    restarts: IntCounterVec,
+    waiting: IntGauge,
+}
+
+/// Metrics of one route, by outcome.
+#[derive(Clone)]
+struct RouteMetrics {
+    name: String,
+    requests: Vec<IntCounter>,
+    seconds: Vec<Histogram>,
+    upstream: Histogram,
+}
+
+fn opts(metric: &MetricName) -> Opts {
+    Opts::new(metric.name, metric.help)
+}
+
+fn counters(registry: &Registry, metric: &MetricName) -> prometheus::Result<IntCounterVec> {
+    let counters = IntCounterVec::new(opts(metric), metric.labels)?;
+    registry.register(Box::new(counters.clone()))?;
+    Ok(counters)
+}
+
+fn gauges(registry: &Registry, metric: &MetricName) -> prometheus::Result<IntGaugeVec> {
+    let gauges = IntGaugeVec::new(opts(metric), metric.labels)?;
+    registry.register(Box::new(gauges.clone()))?;
+    Ok(gauges)
+}
+
+fn histograms(registry: &Registry, metric: &MetricName) -> prometheus::Result<HistogramVec> {
+    let opts = HistogramOpts::from(opts(metric)).buckets(names::SECONDS.to_vec());
+    let histograms = HistogramVec::new(opts, metric.labels)?;
+    registry.register(Box::new(histograms.clone()))?;
+    Ok(histograms)
+}
+
+impl Metrics {
+    /// Registers every metric in `registry`; `routes` are the routes' names in order.
+    ///
+    /// # Errors
+    ///
+    /// When a name is taken or malformed.
+    pub fn new(registry: Registry, routes: &[&str]) -> prometheus::Result<Self> {
+        let requests = counters(&registry, &names::REQUESTS)?;
+        let seconds = histograms(&registry, &names::REQUEST_SECONDS)?;
+        let upstream = histograms(&registry, &names::UPSTREAM_SECONDS)?;
+        let routes = routes
+            .iter()
+            .map(|name| RouteMetrics {
+                name: (*name).to_owned(),
+                requests: Outcome::ALL
+                    .map(|outcome| requests.with_label_values(&[*name, outcome.label()]))
+                    .into(),
+                seconds: Outcome::ALL
+                    .map(|outcome| seconds.with_label_values(&[*name, outcome.label()]))
+                    .into(),
+                upstream: upstream.with_label_values(&[*name]),
+            })
+            .collect();
+        let lookups = histograms(&registry, &names::LOOKUP_SECONDS)?;
+        let dropped = IntCounter::with_opts(opts(&names::SAMPLES_DROPPED))?;
+        registry.register(Box::new(dropped.clone()))?;
+        let waiting = IntGauge::with_opts(opts(&names::WAITING))?;
+        registry.register(Box::new(waiting.clone()))?;
+        Ok(Self {
+            routes,
+            upstream_errors: counters(&registry, &names::UPSTREAM_ERRORS)?,
+            discards: counters(&registry, &names::DISCARDS)?,
+            lookups: Level::ALL.map(|level| lookups.with_label_values(&[level.label()])),
+            dropped,
+            events: counters(&registry, &names::ACTOR_EVENTS)?,
+            values: gauges(&registry, &names::ACTOR_VALUES)?,
+            state: gauges(&registry, &names::ACTOR_STATE)?,
+            pending: gauges(&registry, &names::ACTOR_PENDING)?,
+            restarts: counters(&registry, &names::ACTOR_RESTARTS)?,
+            waiting,
+            registry,
+        })
+    }
+
+    /// Returns the registry.
+    pub const fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// Counts a batch of answered requests.
+    pub fn record(&self, batch: &SampleBatch) {
+        self.dropped.inc_by(batch.dropped);
+        for sample in &batch.samples {
+            let Some(route) = self.routes.get(sample.route) else { continue };
+            let outcome = sample.outcome.index();
+            if let Some(requests) = route.requests.get(outcome) {
+                requests.inc();
+            }
+            if let Some(seconds) = route.seconds.get(outcome) {
+                seconds.observe(sample.total.as_secs_f64());
+            }
+            for (histogram, took) in self.lookups.iter().zip(sample.lookups) {
+                observe(histogram, took);
+            }
+            observe(&route.upstream, sample.upstream);
+            if let Some(error) = sample.upstream_error {
+                self.upstream_errors.with_label_values(&[route.name.as_str(), error]).inc();
+            }
+            if let Some(reason) = sample.discarded {
+                self.discards.with_label_values(&[route.name.as_str(), reason]).inc();
+            }
+        }
+    }
+
+    /// Takes over what the actors say of themselves.
+    pub fn refresh(&self, health: &SystemHealth, waiting: usize) {
+        self.waiting.set(gauge_value(u64::try_from(waiting).unwrap_or(u64::MAX)));
+        for actor in &health.actors {
+            self.refresh_actor(actor);
+        }
+    }
+
+    fn refresh_actor(&self, actor: &ActorHealth) {
+        let name = actor.name.as_str();
+        for state in [
+            ActorState::Running,
+            ActorState::Degraded,
+            ActorState::Restarting,
+            ActorState::Disabled,
+        ] {
+            let is = i64::from(actor.state == state);
+            self.state.with_label_values(&[name, state.label()]).set(is);
+        }
+        self.pending.with_label_values(&[name]).set(gauge_value(actor.pending));
+        set_counter(&self.restarts.with_label_values(&[name]), actor.restarts);
+        for (counter, value) in &actor.counters {
+            if names::is_present_value(counter) {
+                self.values.with_label_values(&[name, *counter]).set(gauge_value(*value));
+            } else {
+                set_counter(&self.events.with_label_values(&[name, *counter]), *value);
+            }
+        }
+    }
+}
+
+fn observe(histogram: &Histogram, took: Option<Duration>) {
+    if let Some(took) = took {
+        histogram.observe(took.as_secs_f64());
+    }
+}
+
+fn gauge_value(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// Brings `counter` to `value`; a smaller one means that the actor was re-created, and Prometheus
+/// takes the counter's start from 0 as such.
+fn set_counter(counter: &IntCounter, value: u64) {
+    let present = counter.get();
+    if value < present {
+        counter.reset();
+        counter.inc_by(value);
+    } else {
+        counter.inc_by(value - present);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_metric_of_the_table_is_registered_with_its_help_text() {
+        let metrics = Metrics::new(Registry::new(), &["chat"]).unwrap();
+        metrics.record(&SampleBatch {
+            samples: vec![anteroom_actors::model::Sample {
+                route: 0,
+                outcome: Outcome::Miss,
+                status: 200,
+                total: Duration::from_millis(1),
+                lookups: [Some(Duration::ZERO); 3],
+                upstream: Some(Duration::from_millis(1)),
+                upstream_error: Some("cut"),
+                discarded: Some("truncated"),
+            }],
+            dropped: 2,
+        });
+        let actor = ActorHealth {
+            name: "l1".to_owned(),
+            state: ActorState::Running,
+            pending: 3,
+            restarts: 1,
+            heartbeat_age: None,
+            last_error: None,
+            counters: vec![("hits", 5), ("entries", 7)],
+        };
+        metrics.refresh(&SystemHealth { actors: vec![actor] }, 4);
+        let families = metrics.registry().gather();
+        let mut found: Vec<_> = families.iter().map(|f| (f.name(), f.help())).collect();
+        let mut wanted: Vec<_> = names::METRICS.iter().map(|m| (m.name, m.help)).collect();
+        found.sort_unstable();
+        wanted.sort_unstable();
+        assert_eq!(found, wanted);
+    }
+
+    #[test]
+    fn a_counter_that_started_again_is_shown_as_it_is() {
+        let counter = IntCounter::new("c", "c").unwrap();
+        set_counter(&counter, 5);
+        set_counter(&counter, 9);
+        assert_eq!(counter.get(), 9);
+        set_counter(&counter, 2);
+        assert_eq!(counter.get(), 2);
+    }
+}

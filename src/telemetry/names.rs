@@ -1,0 +1,250 @@
+//! The one table of names: metrics, and the counters of `/health/actors`. Code, documents and tests
+//! read it.
+
+/// What kind of metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows.
+    Counter,
+    /// Goes either way.
+    Gauge,
+    /// Counts of durations by upper bound, in seconds.
+    Histogram,
+}
+
+/// A metric.
+#[derive(Debug, Clone, Copy)]
+pub struct MetricName {
+    /// Full name.
+    pub name: &'static str,
+    /// Kind.
+    pub kind: Kind,
+    /// Labels, in order.
+    pub labels: &'static [&'static str],
+    /// Help text: what one increment means.
+    pub help: &'static str,
+}
+
+const fn counter(
+    name: &'static str,
+    labels: &'static [&'static str],
+    help: &'static str,
+) -> MetricName {
+    MetricName { name, kind: Kind::Counter, labels, help }
+}
+
+const fn gauge(
+    name: &'static str,
+    labels: &'static [&'static str],
+    help: &'static str,
+) -> MetricName {
+    MetricName { name, kind: Kind::Gauge, labels, help }
+}
+
+const fn histogram(
+    name: &'static str,
+    labels: &'static [&'static str],
+    help: &'static str,
+) -> MetricName {
+    MetricName { name, kind: Kind::Histogram, labels, help }
+}
+
+/// Requests by route and outcome.
+pub const REQUESTS: MetricName = counter(
+    "anteroom_requests_total",
+    &["route", "outcome"],
+    "One for each answered request. Outcomes: hit_l1, hit_l2, hit_l3, miss (led an upstream call), \
+     coalesced (joined one), bypass (past the cache), error (an error of the gateway's own). A \
+     request that waited in a flight and got its answer from a level is a hit of that level.",
+);
+
+/// Time to an answer's head.
+pub const REQUEST_SECONDS: MetricName = histogram(
+    "anteroom_request_duration_seconds",
+    &["route", "outcome"],
+    "From a request's arrival to its answer's head; a whole answer where it is not streamed.",
+);
+
+/// Time to the upstream's head.
+pub const UPSTREAM_SECONDS: MetricName = histogram(
+    "anteroom_upstream_duration_seconds",
+    &["route"],
+    "From the start of an upstream call to its answer's head; one for each call a request led.",
+);
+
+/// Failed upstream calls.
+pub const UPSTREAM_ERRORS: MetricName = counter(
+    "anteroom_upstream_errors_total",
+    &["route", "error"],
+    "One for each upstream call that brought no whole answer's head: connect, no_answer, \
+     timed_out, cut, too_large, abandoned, internal. Error statuses of the provider are answers.",
+);
+
+/// Answers not kept.
+pub const DISCARDS: MetricName = counter(
+    "anteroom_discards_total",
+    &["route", "reason"],
+    "One for each whole answer that was passed on and not kept, by reason. Streamed answers are \
+     judged after their head has left and are not counted here.",
+);
+
+/// Time of a lookup.
+pub const LOOKUP_SECONDS: MetricName = histogram(
+    "anteroom_level_lookup_duration_seconds",
+    &["level"],
+    "Time a request spent on asking a level, whatever came of it; for L1 the whole hit.",
+);
+
+/// Samples lost.
+pub const SAMPLES_DROPPED: MetricName = counter(
+    "anteroom_samples_dropped_total",
+    &[],
+    "One for each answered request that is missing from the metrics of requests, because the \
+     recorder was behind.",
+);
+
+/// An actor's own counters that only grow.
+pub const ACTOR_EVENTS: MetricName = counter(
+    "anteroom_actor_events_total",
+    &["actor", "event"],
+    "An actor's own counters; /health/actors shows the same numbers, and src/telemetry/names.rs \
+     says what each means. They start again at 0 with a re-created actor.",
+);
+
+/// An actor's own values that go either way.
+pub const ACTOR_VALUES: MetricName = gauge(
+    "anteroom_actor_values",
+    &["actor", "value"],
+    "An actor's own present values: entries, bytes, flights, orphans, and the like.",
+);
+
+/// An actor's state.
+pub const ACTOR_STATE: MetricName = gauge(
+    "anteroom_actor_state",
+    &["actor", "state"],
+    "1 for the state an actor is in, 0 for the others: running, degraded, restarting, disabled.",
+);
+
+/// An actor's pending work.
+pub const ACTOR_PENDING: MetricName = gauge(
+    "anteroom_actor_pending",
+    &["actor"],
+    "Asks that wait for an actor's answer, and work it has accepted and not finished.",
+);
+
+/// An actor's restarts.
+pub const ACTOR_RESTARTS: MetricName = counter(
+    "anteroom_actor_restarts_total",
+    &["actor"],
+    "One for each time the sentinel re-created an actor.",
+);
+
+/// Requests waiting.
+pub const WAITING: MetricName = gauge(
+    "anteroom_requests_waiting",
+    &[],
+    "Requests that wait for a level or an upstream now; bounded by server.max_in_flight.",
+);
+
+/// Every metric of ours.
+pub const METRICS: [MetricName; 13] = [
+    REQUESTS,
+    REQUEST_SECONDS,
+    UPSTREAM_SECONDS,
+    UPSTREAM_ERRORS,
+    DISCARDS,
+    LOOKUP_SECONDS,
+    SAMPLES_DROPPED,
+    ACTOR_EVENTS,
+    ACTOR_VALUES,
+    ACTOR_STATE,
+    ACTOR_PENDING,
+    ACTOR_RESTARTS,
+    WAITING,
+];
+
+/// One of an actor's own numbers: a member of `counters` in `/health/actors`, and a series of
+/// [`ACTOR_EVENTS`] or [`ACTOR_VALUES`].
+#[derive(Debug, Clone, Copy)]
+pub struct ActorNumber {
+    /// Its name.
+    pub name: &'static str,
+    /// [`Kind::Counter`] or [`Kind::Gauge`].
+    pub kind: Kind,
+    /// The actors that have it; `fetch` stands for `fetch-0`, `fetch-1`, ….
+    pub actors: &'static [&'static str],
+    /// What one increment, or the value, means.
+    pub help: &'static str,
+}
+
+const fn event(
+    name: &'static str,
+    actors: &'static [&'static str],
+    help: &'static str,
+) -> ActorNumber {
+    ActorNumber { name, kind: Kind::Counter, actors, help }
+}
+
+const fn value(
+    name: &'static str,
+    actors: &'static [&'static str],
+    help: &'static str,
+) -> ActorNumber {
+    ActorNumber { name, kind: Kind::Gauge, actors, help }
+}
+
+/// Every number of every actor.
+pub const ACTOR_NUMBERS: [ActorNumber; 32] = [
+    event("lookups", &["l1", "l2", "l3"], "a key was asked for; hit, miss, error or skipped"),
+    event("hits", &["l1", "l2", "l3"], "a lookup found a fresh entry"),
+    event("misses", &["l1", "l2", "l3"], "a lookup found none"),
+    event(
+        "touches",
+        &["l1"],
+        "a hit that an HTTP thread answered from its lease, without a lookup",
+    ),
+    event("errors", &["l2", "l3"], "a lookup failed: time-out, connection, the server's refusal"),
+    event("skipped", &["l2", "l3"], "a lookup was not tried: the breaker is open"),
+    event("inserts", &["l1"], "an entry was offered"),
+    event("inserts", &["l2", "l3"], "an entry was written"),
+    event(
+        "insert_refusals",
+        &["l1", "l2", "l3"],
+        "an entry was not taken: too large, stale, or (L1) less wanted than what it would displace",
+    ),
+    event("insert_drops", &["l2", "l3"], "a write was dropped: server away or a queue full"),
+    event("damaged", &["l2", "l3"], "a stored record was not what was written, and was removed"),
+    event("evictions", &["l1", "l3"], "an entry left to make room"),
+    event("expired", &["l1", "l3"], "an entry left because its time was over"),
+    event("breaker_opened", &["l2", "l3"], "the level was left out because its server failed"),
+    value("entries", &["l1", "l3"], "entries held"),
+    value("bytes", &["l1", "l3"], "bytes held; L1 counts headers and overhead, L3 records"),
+    value("connections", &["l2"], "live connections"),
+    value("writes_in_flight", &["l2"], "writes without a reply yet"),
+    value("pending_writes", &["l3"], "entries taken and not yet committed"),
+    value("pending_bytes", &["l3"], "their bytes"),
+    value("hanging_threads", &["l3"], "database threads given up because a call did not return"),
+    value("flights", &["resolver"], "flights under way that can be joined"),
+    event("led", &["resolver"], "a request started a flight"),
+    event("joined", &["resolver"], "a request joined a flight"),
+    event("alone", &["resolver"], "a request started a flight that nobody may join"),
+    event("calls", &["fetch"], "an origin was called"),
+    event("failures", &["fetch"], "a call brought no whole answer"),
+    event("kept", &["fetch"], "a whole answer was judged fit and given to the levels"),
+    value("orphans", &["fetch"], "calls that go on although everybody has left"),
+    event("batches", &["recorder"], "a worker's batch of samples came"),
+    event("samples", &["recorder"], "an answered request was counted"),
+    event("rounds", &["sentinel"], "all actors were pinged once"),
+];
+
+/// Tells whether an actor's number is a present value rather than a count of events.
+pub fn is_present_value(number: &str) -> bool {
+    ACTOR_NUMBERS.iter().any(|own| own.name == number && own.kind == Kind::Gauge)
+}
+
+/// Upper bounds of every histogram, in seconds: a hit takes tens of microseconds, an upstream call
+/// up to minutes.
+pub const SECONDS: [f64; 18] = [
+    0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
+    0.5, 1.0, 2.5, 10.0, 30.0, 120.0,
+];
