@@ -1,13 +1,18 @@
 //! Anteroom: a gateway in front of AI APIs that answers what it already knows.
 //!
 //! * [`settings`]: `config.yaml` and the environment, checked.
+//! * [`command_line`]: what a deployer types, and what `check` prints.
 //! * [`canonical`]: when are two requests the same?
 //! * [`upstream`]: where answers come from, and whether an answer may be kept.
 //! * [`http`]: the two listeners.
 //! * [`telemetry`]: metrics and logs.
+//! * [`serve`]: start and stop order; [`scope_secret`]: what makes scopes of credentials.
 
 pub mod canonical;
+pub mod command_line;
 pub mod http;
+pub mod scope_secret;
+pub mod serve;
 pub mod settings;
 pub mod telemetry;
 pub mod upstream;

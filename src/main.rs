@@ -1,2 +1,55 @@
-//! Anteroom.
-fn main() {}
+//! The `anteroom` binary: reads the command line and the settings, then serves.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use anteroom::command_line::{self, Command};
+use anteroom::settings::{self, Settings};
+use anteroom::{serve, telemetry};
+
+/// Gives freed memory back to the system within a second (DESIGN K1).
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// jemalloc's settings. It reads them under this name only; an exported `malloc_conf` is ignored.
+#[expect(unsafe_code, reason = "jemalloc finds its settings by the name of a symbol")]
+#[unsafe(export_name = "_rjem_malloc_conf")]
+static ALLOCATOR_SETTINGS: &[u8; 60] =
+    b"background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0\0";
+
+/// Exit code for a command line or settings that cannot be used.
+const UNUSABLE: u8 = 2;
+
+fn main() -> ExitCode {
+    let command_line = command_line::parse();
+    let loaded = match settings::load(command_line.config.as_deref()) {
+        Ok(loaded) => loaded,
+        Err(error) => return refuse(&error.to_string(), UNUSABLE),
+    };
+    match command_line.command {
+        Command::Check => print(&command_line::check(&loaded)),
+        Command::Serve => run(loaded.settings),
+    }
+}
+
+fn run(settings: Settings) -> ExitCode {
+    telemetry::logging::start(&settings.log);
+    // Before anything opens a TLS connection: without a provider rustls panics (DESIGN R1). An
+    // error means that one is installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    match actix::System::new().block_on(serve::serve(settings)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => refuse(&error.to_string(), 1),
+    }
+}
+
+/// A reader that has gone is no reason to fail: `anteroom check | head`.
+fn print(text: &str) -> ExitCode {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    ExitCode::SUCCESS
+}
+
+fn refuse(text: &str, code: u8) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "anteroom: {text}");
+    ExitCode::from(code)
+}

@@ -1,1 +1,16 @@
-//! The two listeners.
+//! The two listeners: the API's and the operators'.
+//!
+//! A request's way: [`routes`] → [`body`] → [`recall`] → L1 → the resolver's flight → [`respond`].
+
+pub mod admission;
+pub mod body;
+pub mod error;
+pub mod gateway;
+pub mod handlers;
+pub mod operations;
+pub mod recall;
+pub mod respond;
+pub mod revoked;
+pub mod routes;
+pub mod server;
+pub mod worker;

@@ -1,0 +1,136 @@
+//! Reading a request's body within its bounds.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::http::header::CONTENT_LENGTH;
+use actix_web::web::Payload;
+use actix_web::{HttpRequest, HttpResponse};
+use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt;
+use futures_util::stream::{self, Stream, StreamExt};
+
+use super::error::ApiError;
+
+/// Reads the whole body, at most `most` bytes of it, within `deadline`.
+///
+/// # Errors
+///
+/// [`ApiError::BodyTooLarge`], [`ApiError::BodyTimedOut`], or a bad request when the client broke
+/// off or its framing is wrong.
+pub async fn read(
+    request: &HttpRequest,
+    payload: &mut Payload,
+    most: usize,
+    deadline: Duration,
+) -> Result<Bytes, ApiError> {
+    let announced = request
+        .headers()
+        .get(CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok())
+        .and_then(|length| length.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > u64::try_from(most).unwrap_or(u64::MAX)) {
+        return Err(ApiError::BodyTooLarge { most });
+    }
+    let mut collected = pin!(collect(payload, most));
+    // Most bodies come together with their head: no timer for those.
+    if let Some(collected) = collected.as_mut().now_or_never() {
+        return collected;
+    }
+    tokio::time::timeout(deadline, collected)
+        .await
+        .unwrap_or(Err(ApiError::BodyTimedOut { deadline }))
+}
+
+async fn collect(payload: &mut Payload, most: usize) -> Result<Bytes, ApiError> {
+    let mut first: Option<Bytes> = None;
+    // Most bodies come in one piece; it is not copied.
+    let mut whole: Option<BytesMut> = None;
+    let mut length = 0;
+    while let Some(piece) = payload.next().await {
+        let piece = piece.map_err(|_broken| ApiError::BodyBroken)?;
+        length += piece.len();
+        // At once, not when the next piece is there: the caller may be waiting for the answer.
+        if length > most {
+            return Err(ApiError::BodyTooLarge { most });
+        }
+        match &first {
+            None => first = Some(piece),
+            Some(first) => whole
+                .get_or_insert_with(|| BytesMut::from(first.as_ref()))
+                .extend_from_slice(&piece),
+        }
+    }
+    Ok(whole.map(BytesMut::freeze).or(first).unwrap_or_default())
+}
+
+/// A caller's body that is passed on in pieces, or not at all.
+#[derive(Clone)]
+pub struct CallersBody {
+    payload: Rc<RefCell<Payload>>,
+    fault: Rc<RefCell<Option<ApiError>>>,
+}
+
+impl CallersBody {
+    /// Takes the body over.
+    pub fn new(payload: Payload) -> Self {
+        Self { payload: Rc::new(RefCell::new(payload)), fault: Rc::default() }
+    }
+
+    /// Returns the body's pieces, each within `deadline`; an error is kept as [`Self::fault`].
+    pub fn pieces(
+        &self,
+        deadline: Duration,
+    ) -> impl Stream<Item = Result<Bytes, ApiError>> + 'static {
+        stream::unfold(Some(self.clone()), move |caller| async move {
+            let caller = caller?;
+            let next = poll_fn(|cx| caller.payload.borrow_mut().poll_next_unpin(cx));
+            let error = match tokio::time::timeout(deadline, next).await {
+                Ok(None) => return None,
+                Ok(Some(Ok(piece))) => return Some((Ok(piece), Some(caller))),
+                Ok(Some(Err(_broken))) => ApiError::BodyBroken,
+                Err(_late) => ApiError::BodyTimedOut { deadline },
+            };
+            *caller.fault.borrow_mut() = Some(error.clone());
+            Some((Err(error), None))
+        })
+    }
+
+    /// Returns why the body ended early, where the caller is the reason.
+    pub fn fault(&self) -> Option<ApiError> {
+        self.fault.borrow().clone()
+    }
+
+    /// Has the connection closed after `response` if the body was not read to its end.
+    ///
+    /// Held until the response has left: the rest of a dropped body in chunks would be read and
+    /// thrown away for as long as the caller likes (actix-http 3.20, `h1/dispatcher.rs`).
+    pub fn close_after(self, response: HttpResponse) -> HttpResponse {
+        response.map_body(|_, body| BoxBody::new(Closing { body, _unread: self }))
+    }
+}
+
+struct Closing {
+    body: BoxBody,
+    _unread: CallersBody,
+}
+
+impl MessageBody for Closing {
+    type Error = Box<dyn std::error::Error>;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.body).poll_next(cx)
+    }
+}

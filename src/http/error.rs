@@ -1,0 +1,162 @@
+//! What the gateway itself says when something is wrong, in the form of the route's API.
+
+use std::time::Duration;
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::RETRY_AFTER;
+use anteroom_actors::error::{Fault, OriginError};
+use serde_json::json;
+
+use crate::canonical::{ErrorForm, JsonError};
+
+/// An error of the gateway's own. The texts hold no addresses, secrets or prompts.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ApiError {
+    /// The body is not JSON that has one meaning.
+    #[error("the request body is not valid JSON: {} at byte {}", .0.reason, .0.offset)]
+    Json(JsonError),
+    /// The body is larger than may be.
+    #[error("the request body is larger than {most} bytes (server.max_body)")]
+    BodyTooLarge {
+        /// The bound, in bytes.
+        most: usize,
+    },
+    /// The body did not come in time.
+    #[error("the request body did not arrive within {} ms (server.body_timeout)", .deadline.as_millis())]
+    BodyTimedOut {
+        /// The bound.
+        deadline: Duration,
+    },
+    /// The client broke off, or framed its body wrongly.
+    #[error("the request body ended early or is framed wrongly")]
+    BodyBroken,
+    /// No route.
+    #[error("no route for {method} {path}; this gateway serves /v1/")]
+    NoRoute {
+        /// The request's method.
+        method: String,
+        /// The request's path, cut to a bound.
+        path: String,
+    },
+    /// A path with `.` or `..` in it: where it leads depends on who resolves it.
+    #[error("the path has a segment \".\" or \"..\"; send it resolved")]
+    DotSegment,
+    /// A method that is never served.
+    #[error("method {0} is not served")]
+    Method(String),
+    /// Something this version does not do.
+    #[error("{0} is not served by this gateway")]
+    NotServed(&'static str),
+    /// Too much under way.
+    #[error("the gateway has too many requests under way ({0}); try again")]
+    Shed(&'static str),
+    /// The provider gave no whole answer.
+    #[error("{0}")]
+    Origin(OriginError),
+    /// Something of ours broke.
+    #[error("the gateway failed to handle the request")]
+    Internal,
+}
+
+impl ApiError {
+    /// Returns the metric label, which is the error's `code` too.
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::Json(_) => "invalid_json",
+            Self::BodyTooLarge { .. } => "body_too_large",
+            Self::BodyTimedOut { .. } => "body_timed_out",
+            Self::BodyBroken => "body_broken",
+            Self::NoRoute { .. } => "no_route",
+            Self::Method(_) => "method_not_served",
+            Self::NotServed(_) => "not_served",
+            Self::DotSegment => "dot_segment",
+            Self::Shed(_) => "shed",
+            Self::Origin(error) => match error {
+                OriginError::Connect { .. } => "upstream_unreachable",
+                OriginError::NoAnswer { .. } => "upstream_broke_off",
+                OriginError::TimedOut { .. } => "upstream_timed_out",
+                OriginError::Cut { .. } => "upstream_cut_answer",
+                OriginError::TooLarge { .. } => "upstream_answer_too_large",
+                OriginError::Abandoned { .. } => "abandoned",
+                OriginError::Internal { .. } => "internal",
+            },
+            Self::Internal => "internal",
+        }
+    }
+
+    /// Returns who is at fault.
+    pub const fn fault(&self) -> Fault {
+        match self {
+            Self::Json(_)
+            | Self::BodyTooLarge { .. }
+            | Self::BodyTimedOut { .. }
+            | Self::BodyBroken
+            | Self::NoRoute { .. }
+            | Self::Method(_)
+            | Self::DotSegment
+            | Self::NotServed(_) => Fault::Caller,
+            Self::Shed(_) | Self::Internal => Fault::Ours,
+            Self::Origin(error) => error.fault(),
+        }
+    }
+
+    /// Tells whether another try can help.
+    pub const fn is_retryable(&self) -> bool {
+        matches!(self, Self::Shed(_) | Self::Origin(_) | Self::BodyTimedOut { .. })
+    }
+
+    /// Returns the status code.
+    pub const fn status(&self) -> StatusCode {
+        match self {
+            Self::Json(_) | Self::BodyBroken | Self::DotSegment => StatusCode::BAD_REQUEST,
+            Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyTimedOut { .. } => StatusCode::REQUEST_TIMEOUT,
+            Self::NoRoute { .. } => StatusCode::NOT_FOUND,
+            Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NotServed(_) => StatusCode::NOT_IMPLEMENTED,
+            Self::Shed(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Origin(OriginError::TimedOut { .. }) => StatusCode::GATEWAY_TIMEOUT,
+            Self::Origin(OriginError::Internal { .. }) | Self::Internal => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
+            Self::Origin(_) => StatusCode::BAD_GATEWAY,
+        }
+    }
+
+    const fn kind(&self, form: ErrorForm) -> &'static str {
+        match (form, self) {
+            (ErrorForm::Anthropic, Self::NoRoute { .. }) => "not_found_error",
+            (ErrorForm::Anthropic, Self::BodyTooLarge { .. }) => "request_too_large",
+            (ErrorForm::Anthropic, Self::Shed(_)) => "overloaded_error",
+            (ErrorForm::Anthropic, Self::Origin(OriginError::TimedOut { .. })) => "timeout_error",
+            (_, Self::Shed(_) | Self::Internal | Self::Origin(_) | Self::NotServed(_)) => {
+                "api_error"
+            }
+            _ => "invalid_request_error",
+        }
+    }
+
+    /// Returns the response, in `form`.
+    pub fn response(&self, form: ErrorForm) -> HttpResponse {
+        let (message, kind) = (self.to_string(), self.kind(form));
+        let body = match form {
+            ErrorForm::OpenAi => json!({
+                "error": {"message": message, "type": kind, "param": null, "code": self.label()}
+            }),
+            ErrorForm::Anthropic => {
+                json!({"type": "error", "error": {"type": kind, "message": message}})
+            }
+        };
+        let mut response = HttpResponse::build(self.status());
+        if matches!(self, Self::Shed(_)) {
+            response.insert_header((RETRY_AFTER, "1"));
+        }
+        if matches!(self, Self::BodyTooLarge { .. } | Self::BodyTimedOut { .. } | Self::BodyBroken)
+        {
+            // What is left of the body is not read: the connection is of no more use.
+            response.force_close();
+        }
+        response.json(body)
+    }
+}

@@ -1,0 +1,77 @@
+//! What all workers share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use anteroom_actors::clock::SharedClock;
+use anteroom_actors::message::Slot;
+use anteroom_actors::model::SampleBatch;
+use anteroom_actors::wiring::Topology;
+
+use parking_lot::Mutex;
+
+use super::admission::Admission;
+use super::revoked::Revoked;
+use super::routes::Routes;
+use crate::canonical::ScopeSecret;
+use crate::settings::Settings;
+use crate::telemetry::Metrics;
+use crate::upstream::Upstreams;
+
+/// The gateway as its HTTP workers see it.
+pub struct Gateway {
+    /// The settings in force.
+    pub settings: Settings,
+    /// The routes of the settings.
+    pub routes: Routes,
+    /// The actors.
+    pub topology: Topology,
+    /// Prepared upstreams, for requests that pass the cache by.
+    pub upstreams: Arc<Upstreams>,
+    /// Makes scopes of credentials.
+    pub scope_secret: ScopeSecret,
+    /// Credentials that the provider refuses.
+    pub revoked: Revoked,
+    /// The bound on waiting requests.
+    pub admission: Admission,
+    /// Takes the workers' samples.
+    pub recorder: Slot<SampleBatch>,
+    /// The metrics.
+    pub metrics: Metrics,
+    /// The time.
+    pub clock: SharedClock,
+    /// Requests and response bodies under way, one count a worker; shutdown waits for none.
+    pub under_way: Mutex<Vec<Arc<AtomicUsize>>>,
+    /// Whether the gateway is stopping: connections close after their answer.
+    pub draining: AtomicBool,
+}
+
+/// A request under way, its response body included.
+#[derive(Debug)]
+pub struct UnderWay(Arc<AtomicUsize>);
+
+impl Gateway {
+    /// Returns how many requests and response bodies are under way.
+    pub fn under_way(&self) -> usize {
+        self.under_way.lock().iter().map(|count| count.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Tells whether the gateway is stopping.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+}
+
+impl UnderWay {
+    /// Counts a request on `count` until its response has been sent.
+    pub fn enter(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}

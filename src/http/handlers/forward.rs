@@ -1,0 +1,176 @@
+//! Requests that go past the cache: uncached routes, and cached ones whose request cannot be kept.
+
+use std::convert::Infallible;
+use std::rc::Rc;
+use std::time::Instant;
+
+use actix_web::body::{BodyStream, BoxBody, SizedStream};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
+use actix_web::web::Payload;
+use actix_web::{HttpRequest, HttpResponse};
+use anteroom_actors::model::{Outcome, Sample};
+use bytes::Bytes;
+use futures_util::stream::{self, Stream, StreamExt};
+
+use crate::http::admission::Permit;
+use crate::http::body::CallersBody;
+use crate::http::error::ApiError;
+use crate::http::gateway::UnderWay;
+use crate::http::respond::{self, Timing};
+use crate::http::routes::Route;
+use crate::http::worker::Worker;
+use crate::upstream::{Forward, Forwarded};
+
+/// A request, seen from its way past the cache.
+pub(super) struct Source<'a> {
+    pub(super) worker: &'a Rc<Worker>,
+    pub(super) route: &'a Route,
+    pub(super) request: &'a HttpRequest,
+    pub(super) arrived: Instant,
+}
+
+impl Source<'_> {
+    /// Passes a request of an uncached route on, untouched, its body streamed.
+    pub(super) async fn pass_through(self, payload: Payload, under_way: UnderWay) -> HttpResponse {
+        let headers = self.request.headers();
+        let length = match headers.get(CONTENT_LENGTH) {
+            Some(length) => length.to_str().ok().and_then(|length| length.parse().ok()),
+            None if headers.contains_key(TRANSFER_ENCODING) => None,
+            None => Some(0),
+        };
+        let caller = CallersBody::new(payload);
+        let pieces = caller.pieces(self.worker.gateway.settings.server.body_timeout.get());
+        match self.forward(pieces, length, None, under_way).await {
+            Ok(response) => response,
+            Err(error) => {
+                let error = caller.fault().unwrap_or(error);
+                caller.close_after(self.failed(&error, None))
+            }
+        }
+    }
+
+    /// Passes a request of a cached route on because of `reason`.
+    pub(super) async fn bypass(
+        self,
+        body: Bytes,
+        reason: &'static str,
+        under_way: UnderWay,
+    ) -> HttpResponse {
+        let length = u64::try_from(body.len()).ok();
+        let body = stream::once(async move { Ok::<_, Infallible>(body) });
+        let forwarded = self.forward(body, length, Some(reason), under_way).await;
+        forwarded.unwrap_or_else(|error| self.failed(&error, Some(reason)))
+    }
+
+    async fn forward<S, E>(
+        &self,
+        body: S,
+        length: Option<u64>,
+        bypass: Option<&'static str>,
+        under_way: UnderWay,
+    ) -> Result<HttpResponse, ApiError>
+    where
+        S: Stream<Item = Result<Bytes, E>> + 'static,
+    {
+        let shed = ApiError::Shed("server.max_in_flight");
+        let permit = self.worker.gateway.admission.enter().ok_or(shed)?;
+        let headers: Vec<(&str, &[u8])> = self
+            .request
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_bytes()))
+            .collect();
+        let forward = Forward {
+            upstream: &self.route.upstream,
+            method: self.request.method().as_str(),
+            target: self.request.uri().path_and_query().map_or("/", |target| target.as_str()),
+            headers: headers.iter().copied(),
+            length,
+        };
+        let forwarded = self.worker.forwarder.forward(forward, body).await;
+        let forwarded = forwarded.map_err(ApiError::Origin)?;
+        Ok(self.answer(forwarded, bypass, (permit, under_way)))
+    }
+
+    fn answer(
+        &self,
+        forwarded: Forwarded,
+        bypass: Option<&'static str>,
+        holds: (Permit, UnderWay),
+    ) -> HttpResponse {
+        let Forwarded { status, headers, length, body } = forwarded;
+        let code = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+        let mut response = HttpResponse::new(code);
+        respond::pass_on(response.headers_mut(), &headers);
+        let scope = || super::asked::scope_of(self.worker, self.route, self.request);
+        self.worker.gateway.revoked.note(status, scope);
+        let timing = self.timing(true);
+        if let Some(reason) = bypass {
+            let how = respond::Forwarded::Bypass(reason);
+            respond::note_forwarded(response.headers_mut(), how, status, timing);
+        }
+        self.record(Outcome::Bypass, status, timing, None);
+        if code == StatusCode::NOT_MODIFIED {
+            // Its length is that of the body the caller has; the server would wait for it.
+            if let Some(length) = length {
+                response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+            }
+            return response;
+        }
+        // The permit and the count last as long as the body.
+        let body = body.then(move |piece| {
+            let _holds = &holds;
+            respond::last_before_cut(piece)
+        });
+        let body = match length {
+            Some(length) => BoxBody::new(SizedStream::new(
+                length,
+                body.map(|piece| {
+                    piece.map_err(|error| -> Box<dyn std::error::Error> { Box::new(error) })
+                }),
+            )),
+            None => BoxBody::new(BodyStream::new(body)),
+        };
+        response.set_body(body)
+    }
+
+    fn failed(&self, error: &ApiError, bypass: Option<&'static str>) -> HttpResponse {
+        let ApiError::Origin(origin) = error else {
+            return super::proxy::refuse(self.worker, self.route, self.arrived, error);
+        };
+        let mut response = error.response(self.route.profile.error_form());
+        let status = response.status().as_u16();
+        let timing = self.timing(false);
+        if let Some(reason) = bypass {
+            let how = respond::Forwarded::Bypass(reason);
+            respond::note_forwarded(response.headers_mut(), how, status, timing);
+        }
+        self.record(Outcome::Error, status, timing, Some(origin.label()));
+        response
+    }
+
+    fn timing(&self, answered: bool) -> Timing {
+        let total = self.worker.gateway.clock.now().duration_since(self.arrived);
+        Timing { total, upstream: answered.then_some(total), ..Timing::default() }
+    }
+
+    fn record(
+        &self,
+        outcome: Outcome,
+        status: u16,
+        timing: Timing,
+        upstream_error: Option<&'static str>,
+    ) {
+        self.worker.record(Sample {
+            route: self.route.index,
+            outcome,
+            status,
+            total: timing.total,
+            lookups: [None; 3],
+            upstream: timing.upstream,
+            upstream_error,
+            discarded: None,
+        });
+    }
+}

@@ -1,0 +1,235 @@
+//! The way of a request on the API listener.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix_web::http::Method;
+use actix_web::web::Payload;
+use actix_web::{HttpRequest, HttpResponse};
+use anteroom_actors::message::{Lookup, ask};
+use anteroom_actors::model::{Entry, Level, Outcome, Sample};
+
+use super::asked::{Asked, Understood};
+use super::{flight, forward};
+use crate::canonical::ErrorForm;
+use crate::http::body::{self, CallersBody};
+use crate::http::error::ApiError;
+use crate::http::recall::{Meaning, Recalled};
+use crate::http::respond::{self, StoredHead, Timing};
+use crate::http::routes::Route;
+use crate::http::worker::Worker;
+
+/// Longest wait for L1, which answers in microseconds; past it the resolver is asked.
+const L1_DEADLINE: Duration = Duration::from_millis(5);
+
+/// Longest part of a path repeated in an error.
+const PATH_SHOWN: usize = 128;
+
+/// Answers any request that is not for the gateway itself.
+pub async fn handle(worker: Rc<Worker>, request: HttpRequest, payload: Payload) -> HttpResponse {
+    let arrived = worker.gateway.clock.now();
+    let under_way = worker.enter();
+    let mut response = match find(&worker, &request) {
+        Err(error) => {
+            let response = error.response(form_of(request.path()));
+            CallersBody::new(payload).close_after(response)
+        }
+        Ok(route) if route.cached => {
+            cached(&worker, route, &request, payload, arrived, under_way).await
+        }
+        Ok(route) => {
+            let from = forward::Source { worker: &worker, route, request: &request, arrived };
+            from.pass_through(payload, under_way).await
+        }
+    };
+    if worker.gateway.is_draining() {
+        response.head_mut().set_connection_type(actix_web::http::ConnectionType::Close);
+    }
+    response
+}
+
+fn find<'a>(worker: &'a Worker, request: &HttpRequest) -> Result<&'a Route, ApiError> {
+    let (method, path) = (request.method(), request.path());
+    if method == Method::CONNECT || method == Method::TRACE {
+        return Err(ApiError::Method(method.to_string()));
+    }
+    if path.split('/').any(is_dot_segment) {
+        return Err(ApiError::DotSegment);
+    }
+    if path == "/v1/realtime" {
+        return Err(ApiError::NotServed("/v1/realtime (web sockets)"));
+    }
+    worker.gateway.routes.find(method.as_str(), path).ok_or_else(|| ApiError::NoRoute {
+        method: method.as_str().chars().take(16).collect(),
+        path: path.chars().take(PATH_SHOWN).collect(),
+    })
+}
+
+/// Tells whether a path segment is `.` or `..`, percent-encoded or not (RFC 3986 §5.2.4, §6.2.2).
+fn is_dot_segment(segment: &str) -> bool {
+    if !segment.starts_with(['.', '%']) || segment.len() > 6 {
+        return false;
+    }
+    let decoded = segment.to_ascii_lowercase().replace("%2e", ".");
+    decoded == "." || decoded == ".."
+}
+
+/// Returns the error form of a path without a route.
+fn form_of(path: &str) -> ErrorForm {
+    if path.starts_with("/v1/messages") { ErrorForm::Anthropic } else { ErrorForm::OpenAi }
+}
+
+async fn cached(
+    worker: &Rc<Worker>,
+    route: &Route,
+    request: &HttpRequest,
+    mut payload: Payload,
+    arrived: Instant,
+    under_way: crate::http::gateway::UnderWay,
+) -> HttpResponse {
+    let server = &worker.gateway.settings.server;
+    let read =
+        body::read(request, &mut payload, server.max_body.as_usize(), server.body_timeout.get());
+    let body = match read.await {
+        Ok(body) => body,
+        Err(error) => {
+            let response = refuse(worker, route, arrived, &error);
+            return CallersBody::new(payload).close_after(response);
+        }
+    };
+    let asked = Asked { worker, route, request, body, arrived };
+    if worker.gateway.revoked.holds(|| asked.scope()) {
+        let from = forward::Source { worker, route, request, arrived };
+        return from.bypass(asked.body, "credential-refused", under_way).await;
+    }
+    let digest = asked.digest();
+    // The body may have taken long: the time of arrival says nothing of a lease.
+    let (now, wall_ms) = (worker.gateway.clock.now(), worker.gateway.clock.wall_ms());
+    let recalled = worker.recall.borrow_mut().get(&digest, now, wall_ms);
+    let meaning = match recalled {
+        Some(Recalled::Answer(key, entry, head)) => {
+            worker.touch(key);
+            return hit(worker, route, arrived, wall_ms, &entry, &head, Looked::Lease);
+        }
+        Some(Recalled::Meaning(meaning)) => meaning,
+        None => match asked.understand() {
+            Err(error) => return refuse(worker, route, arrived, &error),
+            Ok(Understood::Bypass(reason)) => {
+                let from = forward::Source { worker, route, request, arrived };
+                return from.bypass(asked.body, reason, under_way).await;
+            }
+            Ok(Understood::Keyed(meaning)) => {
+                worker.recall.borrow_mut().remember(digest, meaning);
+                meaning
+            }
+        },
+    };
+    if let Some((entry, wall_ms)) = look_in_l1(worker, meaning).await {
+        let now = worker.gateway.clock.now();
+        let head = Rc::new(StoredHead::of(&entry));
+        worker.recall.borrow_mut().lease(&digest, &entry, &head, now, wall_ms);
+        return hit(worker, route, arrived, wall_ms, &entry, &head, Looked::L1);
+    }
+    flight::answer(&asked, meaning, under_way).await
+}
+
+/// Returns L1's entry where it is fresh, and the wall time at which it was.
+async fn look_in_l1(worker: &Worker, meaning: Meaning) -> Option<(Arc<Entry>, u64)> {
+    let lookup = Lookup { key: meaning.key };
+    let entry = ask(&worker.gateway.topology.l1.lookup, lookup, L1_DEADLINE).await.ok()?.ok()??;
+    let wall_ms = worker.gateway.clock.wall_ms();
+    entry.freshness.is_fresh(wall_ms).then_some((entry, wall_ms))
+}
+
+/// Where a hit was found, for its sample.
+pub(super) enum Looked {
+    /// A lease: nobody was asked.
+    Lease,
+    /// L1.
+    L1,
+    /// In this level by a flight, with the levels' times.
+    Levels(Level, [Option<Duration>; 3]),
+}
+
+/// Returns a hit's response, and takes it down; `wall_ms` is when the entry was found fresh.
+pub(super) fn hit(
+    worker: &Worker,
+    route: &Route,
+    arrived: Instant,
+    wall_ms: u64,
+    entry: &Entry,
+    head: &StoredHead,
+    looked: Looked,
+) -> HttpResponse {
+    let total = worker.gateway.clock.now().duration_since(arrived);
+    let timing = Timing { cache: total, upstream: None, total };
+    let (level, lookups) = match looked {
+        Looked::Lease | Looked::L1 => (Level::L1, [Some(total), None, None]),
+        Looked::Levels(level, lookups) => (level, lookups),
+    };
+    let response = respond::hit(entry, head, level, wall_ms, timing);
+    worker.record(Sample {
+        route: route.index,
+        outcome: Outcome::Hit(level),
+        status: entry.status,
+        total,
+        lookups,
+        upstream: None,
+        upstream_error: None,
+        discarded: None,
+    });
+    response
+}
+
+/// Returns the response to a request that was not understood, and takes it down.
+pub(super) fn refuse(
+    worker: &Worker,
+    route: &Route,
+    arrived: Instant,
+    error: &ApiError,
+) -> HttpResponse {
+    let total = worker.gateway.clock.now().duration_since(arrived);
+    let mut response = error.response(route.profile.error_form());
+    let status = response.status().as_u16();
+    let timing = Timing { cache: Duration::ZERO, upstream: None, total };
+    let how = respond::Forwarded::Bypass(error.label());
+    if route.cached {
+        respond::note_forwarded(response.headers_mut(), how, status, timing);
+    }
+    worker.record(Sample {
+        route: route.index,
+        outcome: Outcome::Error,
+        status,
+        total,
+        lookups: [None; 3],
+        upstream: None,
+        upstream_error: None,
+        discarded: None,
+    });
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dot_segments_are_known_in_every_spelling() {
+        for (segment, is) in [
+            (".", true),
+            ("..", true),
+            ("%2e", true),
+            ("%2E.", true),
+            (".%2e", true),
+            ("%2e%2E", true),
+            ("...", false),
+            (".well-known", false),
+            ("%2f", false),
+            ("a..", false),
+            ("", false),
+        ] {
+            assert_eq!(is_dot_segment(segment), is, "{segment}");
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! The operations listener: who may ask, and what is there.
+
+use std::sync::Arc;
+
+use actix_web::body::{BoxBody, EitherBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
+use actix_web::http::header::{AUTHORIZATION, HOST, ORIGIN, WWW_AUTHENTICATE};
+use actix_web::middleware::Next;
+use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::{Error, HttpRequest, HttpResponse};
+use serde_json::json;
+
+use super::gateway::Gateway;
+use super::handlers::health;
+
+/// Path of the metrics.
+pub const METRICS_PATH: &str = "/metrics";
+
+/// Adds the operations listener's routes.
+pub fn configure(config: &mut ServiceConfig) {
+    config
+        .route("/health/live", web::get().to(health::live))
+        .route("/health/ready", web::get().to(health::ready))
+        .route("/health/actors", web::get().to(health::actors))
+        .route(METRICS_PATH, web::get().to(metrics));
+    #[cfg(feature = "fault-injection")]
+    config.route("/debug/panic/{actor}", web::post().to(health::panic));
+    config.default_service(web::to(no_such_page));
+}
+
+/// Brings the actors' numbers into the registry; actix-web-prom's middleware, which lies around this
+/// handler, then writes the body.
+async fn metrics(gateway: Data<Gateway>) -> HttpResponse {
+    if let Ok(health) = gateway.topology.observe().await {
+        gateway.metrics.refresh(&health, gateway.admission.taken());
+    }
+    HttpResponse::Ok().finish()
+}
+
+async fn no_such_page(request: HttpRequest) -> HttpResponse {
+    let path: String = request.path().chars().take(128).collect();
+    error(HttpResponse::NotFound(), &format!("no {path} on the operations listener"))
+}
+
+fn error(mut response: actix_web::HttpResponseBuilder, message: &str) -> HttpResponse {
+    response.json(json!({"error": {"message": message, "type": "invalid_request_error"}}))
+}
+
+/// Lets a request through if it may come here. With a token set, every page but live and ready
+/// wants it. Without one the listener is on loopback, and a browser is the only danger: its requests
+/// name a foreign host or origin.
+///
+/// # Errors
+///
+/// Those of the handler.
+pub async fn guard<B: MessageBody>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
+    let gateway = request.app_data::<Data<Gateway>>().map(|gateway| Arc::clone(gateway));
+    let refusal = match gateway {
+        Some(gateway) => refusal(&request, gateway.settings.admin.token.expose()),
+        None => Some(HttpResponse::InternalServerError().finish()),
+    };
+    match refusal {
+        Some(response) => Ok(request.into_response(response.map_into_right_body())),
+        None => Ok(next.call(request).await?.map_into_left_body()),
+    }
+}
+
+fn refusal(request: &ServiceRequest, token: &str) -> Option<HttpResponse> {
+    // The library labels its metrics by the method as it came (DESIGN P1): other words than these
+    // would each make a series.
+    if !matches!(*request.method(), Method::GET | Method::HEAD | Method::POST) {
+        return Some(error(HttpResponse::MethodNotAllowed(), "GET, HEAD and POST are served here"));
+    }
+    let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let probe = matches!(request.path(), "/health/live" | "/health/ready");
+    if token.is_empty() {
+        let host = header(HOST).unwrap_or_default();
+        let origin = header(ORIGIN).map(|origin| {
+            origin.split_once("://").map_or(origin, |(_scheme, authority)| authority)
+        });
+        if is_loopback(host) && origin.is_none_or(is_loopback) {
+            return None;
+        }
+        let text = "without admin.token this listener answers requests for loopback addresses only";
+        return Some(error(HttpResponse::Forbidden(), text));
+    }
+    let shown = header(AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
+    // Digests are compared, in constant time: the comparison tells nothing of the token.
+    let same =
+        shown.is_some_and(|shown| blake3::hash(shown.as_bytes()) == blake3::hash(token.as_bytes()));
+    if probe || same {
+        return None;
+    }
+    let mut response = HttpResponse::Unauthorized();
+    response.insert_header((WWW_AUTHENTICATE, "Bearer"));
+    Some(error(response, "this listener wants the header Authorization: Bearer <admin.token>"))
+}
+
+fn is_loopback(authority: &str) -> bool {
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|digit| digit.is_ascii_digit()) => host,
+        _ => authority,
+    };
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_authorities_are_told_from_foreign_ones() {
+        for (authority, loopback) in [
+            ("localhost:9901", true),
+            ("LOCALHOST", true),
+            ("127.0.0.1:80", true),
+            ("127.8.9.1", true),
+            ("[::1]:9901", true),
+            ("example.org:9901", false),
+            ("localhost.example.org", false),
+            ("127.0.0.1.example.org", false),
+            ("10.0.0.1:9901", false),
+            ("", false),
+        ] {
+            assert_eq!(is_loopback(authority), loopback, "{authority}");
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! A worker's memory of recent requests: a byte-identical repeat parses no JSON, and a hot one asks
+//! nobody.
+//!
+//! A digest over everything of a request that counts leads to its cache key; for a lease of at most
+//! a second it also leads to the entry itself. A lease holds a weak pointer: what L1 lets go of is
+//! freed, and the next request asks L1 again. One thread, no lock.
+
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use anteroom_actors::model::{BuildKeyHasher, CacheKey, Entry};
+
+use super::respond::StoredHead;
+
+/// A digest of a request as it came. The same shape as a key, and never used as one.
+pub type Digest = CacheKey;
+
+/// What a request as it came was found to mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Meaning {
+    /// The key of its answer.
+    pub key: CacheKey,
+    /// Whether it asks for a stream.
+    pub streamed: bool,
+}
+
+/// An entry that may be served without asking L1, for a moment.
+#[derive(Debug, Clone)]
+pub struct Lease {
+    entry: Weak<Entry>,
+    head: Rc<StoredHead>,
+    until: Instant,
+}
+
+#[derive(Debug)]
+struct Remembered {
+    meaning: Meaning,
+    lease: Option<Lease>,
+    /// Asked for since it was last spared.
+    used: bool,
+}
+
+/// What is remembered of a request.
+pub enum Recalled {
+    /// Its answer, which is fresh.
+    Answer(CacheKey, Arc<Entry>, Rc<StoredHead>),
+    /// What it means.
+    Meaning(Meaning),
+}
+
+/// The requests one worker remembers, in bounds.
+pub struct Recall {
+    remembered: HashMap<Digest, Remembered, BuildKeyHasher>,
+    /// The digests, in the order in which they will be looked at for forgetting.
+    order: VecDeque<Digest>,
+    most: usize,
+    lease: Duration,
+}
+
+impl Recall {
+    /// Creates a memory of at most `most` requests, with leases of `lease`.
+    pub fn new(most: usize, lease: Duration) -> Self {
+        Self { remembered: HashMap::default(), order: VecDeque::new(), most, lease }
+    }
+
+    /// Returns what is remembered of `digest`. Life runs in wall time, which a lease's end is only
+    /// an estimate of.
+    pub fn get(&mut self, digest: &Digest, now: Instant, wall_ms: u64) -> Option<Recalled> {
+        let remembered = self.remembered.get_mut(digest)?;
+        remembered.used = true;
+        let meaning = remembered.meaning;
+        if let Some(lease) = &remembered.lease {
+            if lease.until > now
+                && let Some(entry) = lease.entry.upgrade()
+                && entry.freshness.is_fresh(wall_ms)
+            {
+                return Some(Recalled::Answer(meaning.key, entry, Rc::clone(&lease.head)));
+            }
+            remembered.lease = None;
+        }
+        Some(Recalled::Meaning(meaning))
+    }
+
+    /// Remembers what `digest` means.
+    pub fn remember(&mut self, digest: Digest, meaning: Meaning) {
+        if self.most == 0 {
+            return;
+        }
+        let new = Remembered { meaning, lease: None, used: false };
+        if self.remembered.insert(digest, new).is_none() {
+            self.order.push_back(digest);
+        }
+        while self.remembered.len() > self.most {
+            self.forget_one();
+        }
+    }
+
+    /// Second chance: what was asked for since the last look is spared once.
+    fn forget_one(&mut self) {
+        while let Some(oldest) = self.order.pop_front() {
+            match self.remembered.get_mut(&oldest) {
+                Some(remembered) if remembered.used => {
+                    remembered.used = false;
+                    self.order.push_back(oldest);
+                }
+                _ => {
+                    self.remembered.remove(&oldest);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Gives `digest` a lease on a fresh entry: until the lease's time is over or the entry turns
+    /// stale, whichever comes first.
+    pub fn lease(
+        &mut self,
+        digest: &Digest,
+        entry: &Arc<Entry>,
+        head: &Rc<StoredHead>,
+        now: Instant,
+        wall_ms: u64,
+    ) {
+        let lasts = self.lease.min(entry.freshness.remaining(wall_ms));
+        if lasts.is_zero() {
+            return;
+        }
+        if let Some(remembered) = self.remembered.get_mut(digest) {
+            let (entry, head) = (Arc::downgrade(entry), Rc::clone(head));
+            remembered.lease = Some(Lease { entry, head, until: now + lasts });
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "recall_tests.rs"]
+mod tests;

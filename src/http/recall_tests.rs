@@ -1,0 +1,100 @@
+use anteroom_actors::clock::{Clock, ManualClock};
+use anteroom_actors::model::Freshness;
+use bytes::Bytes;
+
+use super::*;
+
+fn digest(number: u8) -> Digest {
+    CacheKey::new([number; 32])
+}
+
+fn meaning(number: u8) -> Meaning {
+    Meaning { key: CacheKey::new([number; 32]), streamed: false }
+}
+
+fn entry(lifetime: Duration) -> Arc<Entry> {
+    Arc::new(Entry {
+        key: CacheKey::new([1; 32]),
+        status: 200,
+        headers: Vec::new(),
+        body: Bytes::from_static(b"{}"),
+        freshness: Freshness { made_wall_ms: ManualClock::START_WALL_MS, lifetime },
+        usage: None,
+        upstream_latency: Duration::ZERO,
+    })
+}
+
+fn recall_with_lease(lifetime: Duration) -> (Recall, Arc<ManualClock>, Arc<Entry>) {
+    let clock = ManualClock::new();
+    let mut recall = Recall::new(4, Duration::from_secs(1));
+    recall.remember(digest(1), meaning(1));
+    let entry = entry(lifetime);
+    let head = Rc::new(StoredHead::of(&entry));
+    recall.lease(&digest(1), &entry, &head, clock.now(), clock.wall_ms());
+    (recall, clock, entry)
+}
+
+fn answers(recall: &mut Recall, clock: &ManualClock) -> bool {
+    matches!(recall.get(&digest(1), clock.now(), clock.wall_ms()), Some(Recalled::Answer(..)))
+}
+
+#[test]
+fn a_lease_lasts_a_second_and_its_meaning_longer() {
+    let (mut recall, clock, _entry) = recall_with_lease(Duration::from_secs(60));
+    clock.advance(Duration::from_millis(999));
+    assert!(answers(&mut recall, &clock));
+    clock.advance(Duration::from_millis(1));
+    assert!(matches!(
+        recall.get(&digest(1), clock.now(), clock.wall_ms()),
+        Some(Recalled::Meaning(_))
+    ));
+}
+
+#[test]
+fn a_lease_ends_when_the_entry_turns_stale() {
+    let (mut recall, clock, _entry) = recall_with_lease(Duration::from_millis(300));
+    clock.advance(Duration::from_millis(299));
+    assert!(answers(&mut recall, &clock));
+    clock.advance(Duration::from_millis(1));
+    assert!(!answers(&mut recall, &clock));
+}
+
+#[test]
+fn life_ends_in_wall_time_whatever_the_lease_says() {
+    let (mut recall, clock, _entry) = recall_with_lease(Duration::from_millis(300));
+    let stale_at_ms = clock.wall_ms() + 300;
+    let found = recall.get(&digest(1), clock.now(), stale_at_ms);
+    assert!(matches!(found, Some(Recalled::Meaning(_))));
+}
+
+#[test]
+fn a_lease_does_not_keep_what_l1_let_go_of() {
+    let (mut recall, clock, entry) = recall_with_lease(Duration::from_secs(60));
+    assert!(answers(&mut recall, &clock));
+    drop(entry);
+    assert!(!answers(&mut recall, &clock));
+}
+
+#[test]
+fn a_stale_entry_gets_no_lease() {
+    let (mut recall, clock, _entry) = recall_with_lease(Duration::ZERO);
+    assert!(!answers(&mut recall, &clock));
+}
+
+#[test]
+fn the_memory_is_bounded_and_spares_what_is_asked_for() {
+    let clock = ManualClock::new();
+    let mut recall = Recall::new(4, Duration::from_secs(1));
+    for number in 0..100 {
+        recall.remember(digest(number), meaning(number));
+        assert!(
+            recall.get(&digest(0), clock.now(), clock.wall_ms()).is_some(),
+            "asked for before each new one"
+        );
+        assert!(recall.remembered.len() <= 4 && recall.order.len() <= 4);
+    }
+    assert!(recall.get(&digest(50), clock.now(), clock.wall_ms()).is_none());
+    let mut off = Recall::new(0, Duration::from_secs(1));
+    off.remember(digest(1), meaning(1));
+    assert!(off.get(&digest(1), clock.now(), clock.wall_ms()).is_none());
+}

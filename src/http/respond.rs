@@ -1,0 +1,189 @@
+//! Making responses: the stored or passed-on part, and what the gateway adds.
+//!
+//! Every answer of a cached route says how it came about: `Cache-Status` (RFC 9211), `X-Cache`,
+//! `X-Cache-Level` on hits, `Age`, `Server-Timing`.
+
+use std::cell::RefCell;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{AGE, HeaderMap, HeaderName, HeaderValue};
+use anteroom_actors::model::{Entry, Header, Level};
+use bytes::Bytes;
+
+static CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+static X_CACHE: HeaderName = HeaderName::from_static("x-cache");
+static X_CACHE_LEVEL: HeaderName = HeaderName::from_static("x-cache-level");
+static SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+
+/// Status and headers of a stored answer, parsed once for all its hits.
+#[derive(Debug)]
+pub struct StoredHead {
+    status: StatusCode,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    dated: RefCell<Option<Dated>>,
+}
+
+/// What changes once a second: a hot answer's hits of one second share it.
+#[derive(Debug, Clone)]
+struct Dated {
+    age_s: u64,
+    level: Level,
+    age: HeaderValue,
+    cache_status: HeaderValue,
+}
+
+impl StoredHead {
+    /// Parses what `entry` holds; what is not a header any more is left out.
+    pub fn of(entry: &Entry) -> Self {
+        Self {
+            status: StatusCode::from_u16(entry.status).unwrap_or(StatusCode::OK),
+            headers: entry.headers.iter().filter_map(parse).collect(),
+            dated: RefCell::default(),
+        }
+    }
+
+    fn dated(&self, entry: &Entry, level: Level, wall_ms: u64) -> Dated {
+        let age_s = entry.freshness.age_ms(wall_ms) / 1_000;
+        let mut kept = self.dated.borrow_mut();
+        if let Some(dated) = kept.as_ref()
+            && dated.age_s == age_s
+            && dated.level == level
+        {
+            return dated.clone();
+        }
+        let ttl_s = entry.freshness.remaining(wall_ms).as_secs();
+        let status = format!("anteroom; hit; ttl={ttl_s}; detail={level}");
+        let dated =
+            Dated { age_s, level, age: HeaderValue::from(age_s), cache_status: value(status) };
+        kept.insert(dated).clone()
+    }
+}
+
+fn parse(header: &Header) -> Option<(HeaderName, HeaderValue)> {
+    let name = HeaderName::from_bytes(header.name.as_bytes()).ok()?;
+    let value = HeaderValue::from_maybe_shared(header.value.clone()).ok()?;
+    Some((name, value))
+}
+
+/// How long the parts of a request took.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Timing {
+    /// Asking the levels.
+    pub cache: Duration,
+    /// From the start of the upstream call to its head.
+    pub upstream: Option<Duration>,
+    /// From the request's arrival to the answer's head.
+    pub total: Duration,
+}
+
+/// How an answer that is no hit came about.
+#[derive(Debug, Clone, Copy)]
+pub enum Forwarded {
+    /// By an upstream call this request led.
+    Miss {
+        /// Whether it is kept; `None` while that is not known.
+        kept: Option<bool>,
+        /// Why not, or what failed; a token.
+        detail: Option<&'static str>,
+    },
+    /// By an upstream call another request led.
+    Collapsed {
+        /// What failed; a token.
+        detail: Option<&'static str>,
+    },
+    /// Past the cache, for this reason; a token.
+    Bypass(&'static str),
+}
+
+/// Returns a hit's response.
+pub fn hit(
+    entry: &Entry,
+    head: &StoredHead,
+    level: Level,
+    wall_ms: u64,
+    timing: Timing,
+) -> HttpResponse {
+    let mut response =
+        HttpResponse::with_body(head.status, entry.body.clone()).map_into_boxed_body();
+    let headers = response.headers_mut();
+    for (name, value) in &head.headers {
+        headers.append(name.clone(), value.clone());
+    }
+    let dated = head.dated(entry, level, wall_ms);
+    headers.insert(CACHE_STATUS.clone(), dated.cache_status);
+    headers.insert(X_CACHE.clone(), HeaderValue::from_static("HIT"));
+    headers.insert(X_CACHE_LEVEL.clone(), HeaderValue::from_static(level.as_str()));
+    headers.insert(AGE, dated.age);
+    headers.insert(SERVER_TIMING.clone(), value(timing_text(timing)));
+    response
+}
+
+/// Adds to `headers` how an answer that is no hit came about. The provider's own `Cache-Status` and
+/// `Server-Timing` stay, ours follow (RFC 9211 §2: the cache nearest to the origin comes first).
+pub fn note_forwarded(headers: &mut HeaderMap, forwarded: Forwarded, status: u16, timing: Timing) {
+    let (x_cache, mut text, detail) = match forwarded {
+        Forwarded::Miss { kept, detail } => {
+            let stored = if kept == Some(true) { "; stored" } else { "" };
+            ("MISS", format!("anteroom; fwd=miss{stored}"), detail)
+        }
+        Forwarded::Collapsed { detail } => {
+            ("COALESCED", "anteroom; fwd=miss; collapsed".to_owned(), detail)
+        }
+        Forwarded::Bypass(reason) => ("BYPASS", "anteroom; fwd=bypass".to_owned(), Some(reason)),
+    };
+    if status >= 400 {
+        let _ = write!(text, "; fwd-status={status}");
+    }
+    if let Some(detail) = detail {
+        let _ = write!(text, "; detail={detail}");
+    }
+    headers.append(CACHE_STATUS.clone(), value(text));
+    headers.insert(X_CACHE.clone(), HeaderValue::from_static(x_cache));
+    if !headers.contains_key(AGE) {
+        headers.insert(AGE, HeaderValue::from_static("0"));
+    }
+    headers.append(SERVER_TIMING.clone(), value(timing_text(timing)));
+}
+
+/// Appends a passed-on head's headers to `headers`.
+pub fn pass_on(headers: &mut HeaderMap, passed: &[Header]) {
+    for (name, value) in passed.iter().filter_map(parse) {
+        headers.append(name, value);
+    }
+}
+
+/// Hands a piece of a body on. An error, which cuts the connection, is held back for a moment: what
+/// came before it leaves first.
+pub async fn last_before_cut<T, E>(piece: Result<T, E>) -> Result<T, E> {
+    if piece.is_err() {
+        tokio::task::yield_now().await;
+    }
+    piece
+}
+
+fn timing_text(timing: Timing) -> String {
+    let mut text = String::with_capacity(64);
+    text.push_str("cache;dur=");
+    push_millis(&mut text, timing.cache);
+    if let Some(upstream) = timing.upstream {
+        text.push_str(", upstream;dur=");
+        push_millis(&mut text, upstream);
+    }
+    text.push_str(", total;dur=");
+    push_millis(&mut text, timing.total);
+    text
+}
+
+fn push_millis(text: &mut String, duration: Duration) {
+    let micros = duration.as_micros();
+    let _ = write!(text, "{}.{:03}", micros / 1_000, micros % 1_000);
+}
+
+/// Returns a header value of a text of ours, which has nothing in it that a header may not.
+fn value(text: String) -> HeaderValue {
+    HeaderValue::from_maybe_shared(Bytes::from(text))
+        .unwrap_or_else(|_| HeaderValue::from_static(""))
+}

@@ -1,0 +1,157 @@
+//! Which route a request takes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::http::header::HeaderName;
+
+use crate::canonical::{CREDENTIAL_HEADERS, Profile};
+use crate::settings::{Scope as ScopeKind, Settings, UpstreamKind};
+
+/// A route of the settings, ready for use.
+#[derive(Debug)]
+pub struct Route {
+    /// Position in the settings.
+    pub index: usize,
+    /// Name in the settings; the metric label.
+    pub name: Arc<str>,
+    /// Which API it speaks.
+    pub profile: Profile,
+    /// Name of its upstream.
+    pub upstream: Arc<str>,
+    /// Name, kind and address of its upstream: one name turned to another provider has other
+    /// answers.
+    pub upstream_identity: String,
+    /// Whether its answers are kept.
+    pub cached: bool,
+    /// How long they may be served.
+    pub lifetime: Duration,
+    /// Whether all callers share them.
+    pub shared: bool,
+    /// Headers that are forwarded and keyed: the profile's and the route's own, sorted.
+    pub keyed_headers: Vec<HeaderName>,
+    /// All headers that take part in the recall digest: credentials, keyed ones, the encoding.
+    pub recalled_headers: Vec<HeaderName>,
+    methods: Vec<String>,
+    path: Pattern,
+}
+
+#[derive(Debug)]
+enum Pattern {
+    Exact(String),
+    /// With the slash at its end.
+    Prefix(String),
+}
+
+impl Pattern {
+    fn matches(&self, path: &str) -> bool {
+        match self {
+            Self::Exact(exact) => path == exact,
+            Self::Prefix(prefix) => path.starts_with(prefix.as_str()),
+        }
+    }
+}
+
+/// The routes, in the order of the settings: the first that matches is taken.
+#[derive(Debug)]
+pub struct Routes(Vec<Route>);
+
+impl Routes {
+    /// Prepares the settings' routes.
+    pub fn new(settings: &Settings) -> Self {
+        Self(
+            settings
+                .routes
+                .iter()
+                .enumerate()
+                .map(|(index, route)| Route::new(index, route, settings))
+                .collect(),
+        )
+    }
+
+    /// Returns the first route for `method` and `path`.
+    pub fn find(&self, method: &str, path: &str) -> Option<&Route> {
+        self.0.iter().find(|route| route.takes(method) && route.path.matches(path))
+    }
+
+    /// Returns all routes.
+    pub fn all(&self) -> &[Route] {
+        &self.0
+    }
+}
+
+impl Route {
+    fn new(index: usize, route: &crate::settings::Route, settings: &Settings) -> Self {
+        let mut keyed: Vec<&str> = route.profile.keyed_headers().to_vec();
+        keyed.extend(route.forward_headers.iter().map(String::as_str));
+        keyed.sort_unstable();
+        keyed.dedup();
+        let names = |names: &[&str]| -> Vec<HeaderName> {
+            names.iter().filter_map(|name| HeaderName::try_from(*name).ok()).collect()
+        };
+        let keyed_headers = names(&keyed);
+        let mut recalled_headers = names(&CREDENTIAL_HEADERS);
+        recalled_headers.extend(names(&["content-encoding", "content-type"]));
+        recalled_headers.extend(keyed_headers.iter().cloned());
+        recalled_headers.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
+        recalled_headers.dedup();
+        let path = match route.path.strip_suffix('*') {
+            Some(prefix) => Pattern::Prefix(prefix.to_owned()),
+            None => Pattern::Exact(route.path.clone()),
+        };
+        Self {
+            index,
+            name: Arc::from(route.name.as_str()),
+            profile: route.profile,
+            upstream: Arc::from(route.upstream.as_str()),
+            upstream_identity: identity(&route.upstream, settings),
+            cached: route.cache,
+            lifetime: route.lifetime.get(),
+            shared: route.scope == ScopeKind::Shared,
+            keyed_headers,
+            recalled_headers,
+            methods: route.methods.clone(),
+            path,
+        }
+    }
+
+    fn takes(&self, method: &str) -> bool {
+        self.methods.iter().any(|own| own == "*" || own == method)
+    }
+}
+
+fn identity(name: &str, settings: &Settings) -> String {
+    match settings.upstreams.get(name) {
+        Some(upstream) if upstream.kind == UpstreamKind::Http => format!("{name} {}", upstream.url),
+        _ => format!("{name} builtin"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_routes_take_what_they_name_and_pass_the_rest_of_v1_through() {
+        let routes = Routes::new(&Settings::default());
+        for (method, path, name) in [
+            ("POST", "/v1/chat/completions", Some("chat")),
+            ("GET", "/v1/chat/completions", Some("passthrough")),
+            ("POST", "/v1/chat/completions/", Some("passthrough")),
+            ("POST", "/v1/completions", Some("completions")),
+            ("POST", "/v1/embeddings", Some("embeddings")),
+            ("POST", "/v1/responses", Some("responses")),
+            ("GET", "/v1/responses/resp_1", Some("passthrough")),
+            ("POST", "/v1/messages", Some("messages")),
+            ("GET", "/v1/models", Some("models")),
+            ("GET", "/v1/models/gpt-4o", Some("model")),
+            ("DELETE", "/v1/models/gpt-4o", Some("passthrough")),
+            ("POST", "/v1/files", Some("passthrough")),
+            ("POST", "/v2/chat/completions", None),
+            ("GET", "/", None),
+        ] {
+            let found = routes.find(method, path).map(|route| &*route.name);
+            assert_eq!(found, name, "{method} {path}");
+        }
+    }
+}

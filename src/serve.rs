@@ -1,0 +1,218 @@
+//! Start order, the wait for a signal, stop order.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use anteroom_actors::clock::{SharedClock, SystemClock};
+use anteroom_actors::message::{ActorState, Slot};
+use anteroom_actors::wiring::{Plan, Topology, Ward};
+use parking_lot::Mutex;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::http::admission::Admission;
+use crate::http::gateway::Gateway;
+use crate::http::revoked::Revoked;
+use crate::http::routes::Routes;
+use crate::http::server::{ListenError, Listeners, Servers};
+use crate::scope_secret::{self, NoRandomness};
+use crate::settings::Settings;
+use crate::telemetry::{Metrics, RecorderActor};
+use crate::upstream::spec::SpecError;
+use crate::upstream::{UpstreamError, Upstreams, from_settings, origin};
+
+/// Longest wait for the actors' first heartbeats; then the gateway serves with those it has.
+const ACTORS_UP_WITHIN: Duration = Duration::from_secs(3);
+
+/// Pause between two looks at them.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+
+/// Least time for writes to reach the levels at the end, whatever requests have used up.
+const LEAST_FLUSH: Duration = Duration::from_secs(5);
+
+/// Why the gateway does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// A listener.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// An upstream.
+    #[error(transparent)]
+    Upstream(#[from] UpstreamError),
+    /// The metrics.
+    #[error("failed to register a metric: {0}")]
+    Metrics(String),
+    /// The secret.
+    #[error(transparent)]
+    Secret(#[from] NoRandomness),
+    /// The system.
+    #[error("failed to {what}: {source}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// The system's words.
+        source: std::io::Error,
+    },
+}
+
+impl From<SpecError> for ServeError {
+    fn from(error: SpecError) -> Self {
+        Self::Upstream(error.into())
+    }
+}
+
+/// Serves until a signal to stop, then ends in order: no new connections, requests finish, flights
+/// land, writes reach their levels. A second signal ends the process at once.
+///
+/// # Errors
+///
+/// What keeps the gateway from starting.
+pub async fn serve(settings: Settings) -> Result<(), ServeError> {
+    let mut signals = Signals::listen()?;
+    let drain = settings.server.drain_timeout.get();
+    let listeners = Listeners::bind(settings.server.listen, settings.admin.listen)?;
+    let (api, operations) = listeners
+        .addresses()
+        .map_err(|source| ServeError::System { what: "read the listeners' addresses", source })?;
+    let gateway = assemble(settings).await?;
+    actors_up(&gateway.topology).await;
+    let servers = Servers::start(&gateway, listeners, recall_key()?)?;
+    tracing::info!(api = %format_args!("http://{api}"), "listening");
+    tracing::info!(operations = %format_args!("http://{operations}"), "listening");
+
+    signals.next().await;
+    tracing::info!("stopping; a second signal stops at once");
+    let stopped = stop(&servers, &gateway, drain);
+    tokio::select! {
+        () = stopped => {}
+        () = signals.next() => tracing::warn!("stopped at once; requests were cut"),
+    }
+    Ok(())
+}
+
+/// Returns a key that lives as long as the process.
+fn recall_key() -> Result<[u64; 4], NoRandomness> {
+    let bytes = scope_secret::random()?;
+    let mut key = [0; 4];
+    for (word, bytes) in key.iter_mut().zip(bytes.as_chunks::<8>().0) {
+        *word = u64::from_le_bytes(*bytes);
+    }
+    Ok(key)
+}
+
+/// Starts the actors and puts together what the workers share.
+async fn assemble(settings: Settings) -> Result<Arc<Gateway>, ServeError> {
+    let clock: SharedClock = Arc::new(SystemClock);
+    let upstreams = Upstreams::prepare(&from_settings::upstreams(&settings)?)?;
+    let routes: Vec<&str> = settings.routes.iter().map(|route| route.name.as_str()).collect();
+    let metrics = Metrics::new(prometheus::Registry::new(), &routes)
+        .map_err(|error| ServeError::Metrics(error.to_string()))?;
+    let recorder = Slot::empty();
+    let factory = origin::factory(
+        Arc::clone(&upstreams),
+        from_settings::routes(&settings),
+        Arc::clone(&clock),
+    );
+    let scope_secret = scope_secret::obtain(&settings, &clock).await?;
+    let topology = Topology::start(Plan {
+        l1: settings.l1(),
+        l2: settings.l2(),
+        l3: settings.l3(),
+        flights: settings.flights(),
+        sentinel: settings.sentinel(),
+        origin: factory,
+        others: vec![recorder_ward(&metrics, &recorder)],
+        clock: Arc::clone(&clock),
+    });
+    Ok(Arc::new(Gateway {
+        routes: Routes::new(&settings),
+        revoked: Revoked::default(),
+        admission: Admission::new(settings.server.max_in_flight),
+        settings,
+        topology,
+        upstreams,
+        scope_secret,
+        recorder,
+        metrics,
+        clock,
+        under_way: Mutex::default(),
+        draining: AtomicBool::new(false),
+    }))
+}
+
+fn recorder_ward(metrics: &Metrics, slot: &Slot<anteroom_actors::model::SampleBatch>) -> Ward {
+    let (metrics, slot) = (metrics.clone(), slot.clone());
+    #[cfg(feature = "fault-injection")]
+    let panic = Slot::empty();
+    let ward = Ward::on(
+        "recorder",
+        move || RecorderActor::new(metrics.clone()),
+        {
+            #[cfg(feature = "fault-injection")]
+            let panic = panic.clone();
+            move |addr| {
+                slot.put(addr.clone().recipient());
+                #[cfg(feature = "fault-injection")]
+                panic.put(addr.clone().recipient());
+            }
+        },
+        || 0,
+    );
+    #[cfg(feature = "fault-injection")]
+    let ward = ward.panicking_at(&panic);
+    ward
+}
+
+/// Waits until every actor has answered once or been found degraded.
+async fn actors_up(topology: &Topology) {
+    let up = async {
+        loop {
+            if let Ok(health) = topology.observe().await
+                && health.actors.iter().all(|actor| actor.state != ActorState::Restarting)
+            {
+                return;
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    };
+    if tokio::time::timeout(ACTORS_UP_WITHIN, up).await.is_err() {
+        tracing::warn!("not every actor has answered yet; serving with those that have");
+    }
+}
+
+async fn stop(servers: &Servers, gateway: &Gateway, drain: Duration) {
+    let started = gateway.clock.now();
+    if !servers.stop(drain).await {
+        tracing::warn!(drain_ms = drain.as_millis(), "requests were cut at server.drain_timeout");
+    }
+    let left = drain.saturating_sub(gateway.clock.now().duration_since(started));
+    if !gateway.topology.drain(left.max(LEAST_FLUSH)).await {
+        tracing::warn!("not everything queued was written");
+    }
+    servers.stop_operations().await;
+}
+
+/// The signals that stop the gateway.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, ServeError> {
+        let listen = |kind| {
+            signal(kind).map_err(|source| ServeError::System { what: "listen for signals", source })
+        };
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
