@@ -1,0 +1,17 @@
+//! What callers see.
+
+mod apis;
+mod flights;
+mod followers;
+mod hits;
+mod invalid_bodies;
+mod keys;
+mod lifetimes;
+mod passing_through;
+mod routes;
+mod scopes;
+mod sdk;
+mod sharing;
+mod streams;
+mod streams_not_kept;
+mod verdicts;
