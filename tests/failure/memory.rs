@@ -1,0 +1,159 @@
+//! Memory is bounded in bytes, by a measure that counts everything. A-54, A-55, A-57.
+
+use serde_json::json;
+
+use super::load;
+use crate::support::gateway::{Gateway, chat};
+use crate::support::provider::{Call, Provider, Reply};
+
+const MIB: u64 = 1 << 20;
+
+/// A provider whose answers are as large as `max_tokens` says, in KiB.
+fn sized() -> Provider {
+    Provider::scripted(|call: &Call| {
+        let body: serde_json::Value = serde_json::from_slice(&call.body).unwrap_or_default();
+        let kib = body["max_tokens"].as_u64().and_then(|kib| usize::try_from(kib).ok());
+        let filler = "x".repeat(kib.unwrap_or(0) * 1024);
+        // As text: large values take their time in a build for tests.
+        let answer = load::echo_of(call).to_string();
+        Reply::new(200, &[], answer.replacen("echo of ", &format!("{filler} echo of "), 1))
+    })
+}
+
+#[track_caller]
+fn ask(gateway: &Gateway, said: &str, kib: u64) -> crate::support::client::Response {
+    let messages = json!([{"role": "user", "content": said}]);
+    let response =
+        gateway.send(&chat(json!({"model": "m", "max_tokens": kib, "messages": messages})));
+    load::expect_echo(&response, said);
+    response
+}
+
+/// A-54, A-55, A-57: far more and larger answers than fit. The bound is in bytes, not in entries,
+/// and what the process holds stays near it.
+#[test]
+fn large_answers_stay_within_the_bound_of_l1() {
+    let provider = sized();
+    let gateway = load::builder(&provider)
+        .sqlite()
+        .env("L1_CACHE_SIZE", 100_000)
+        .env("ANTEROOM__L1__MAX_BYTES", "32MiB")
+        .env("ANTEROOM__L3__QUEUE_BYTES", "16MiB")
+        .start();
+    for number in 0..20 {
+        ask(&gateway, &format!("warm {number}"), 1024);
+    }
+    let before = gateway.rss_bytes();
+    std::thread::scope(|scope| {
+        for caller in 0..3 {
+            let gateway = &gateway;
+            scope.spawn(move || {
+                for number in 0..60 {
+                    ask(gateway, &format!("large {caller}-{number}"), 1024);
+                    let bytes = load::counter(gateway, "l1", "bytes");
+                    assert!(bytes <= 32 * MIB, "{bytes}");
+                }
+            });
+        }
+    });
+    let l1 = gateway.actor("l1");
+    let entries = l1["counters"]["entries"].as_u64().expect("a number");
+    assert!((16..32).contains(&entries), "a MiB each, and a little more: {l1}");
+    assert!(l1["counters"]["bytes"].as_u64() > Some(entries * MIB), "overhead counts: {l1}");
+    let (rss, all) = (gateway.rss_bytes(), 200 * MIB);
+    // Bound, write queue, what is under way; the answers themselves come to 200 MiB.
+    assert!(rss < before + 96 * MIB, "{before} {rss} of {all}: {:#}", gateway.health());
+}
+
+/// Small entries count with their key and overhead: many of them do not slip through.
+#[test]
+fn small_answers_are_weighed_with_their_overhead() {
+    let provider = sized();
+    let gateway = load::builder(&provider)
+        .env("L1_CACHE_SIZE", 100_000_000)
+        .env("ANTEROOM__L1__MAX_BYTES", "1MiB")
+        .env("ANTEROOM__CACHE__MAX_ENTRY", "64KiB")
+        .env("ANTEROOM__L3__ENABLED", false)
+        .start();
+    std::thread::scope(|scope| {
+        for caller in 0..4 {
+            let gateway = &gateway;
+            scope.spawn(move || {
+                for number in 0..600 {
+                    ask(gateway, &format!("small {caller}-{number}"), 0);
+                }
+            });
+        }
+    });
+    let l1 = gateway.actor("l1");
+    let counter = |name: &str| l1["counters"][name].as_u64().expect("a number");
+    assert!(counter("bytes") <= MIB, "{l1}");
+    assert!(counter("entries") < 2_400 && counter("entries") > 500, "{l1}");
+    // The body alone has 280 bytes.
+    assert!(counter("bytes") / counter("entries") > 400, "{l1}");
+    assert!(counter("evictions") + counter("insert_refusals") > 0, "{l1}");
+}
+
+/// `l1.max_entries` holds, too.
+#[test]
+fn the_number_of_entries_is_bounded() {
+    let provider = sized();
+    let gateway = load::builder(&provider).env("L1_CACHE_SIZE", 10).start();
+    for number in 0..100 {
+        ask(&gateway, &format!("one of many {number}"), 0);
+    }
+    let entries = load::counter(&gateway, "l1", "entries");
+    assert!((1..=10).contains(&entries), "{entries}");
+}
+
+/// An answer over `cache.max_entry` passes whole, in bounded memory, and is kept nowhere.
+#[test]
+fn an_answer_over_the_cap_passes_and_is_not_kept() {
+    let provider = sized();
+    let gateway = load::builder(&provider).env("ANTEROOM__CACHE__MAX_ENTRY", "1MiB").start();
+    gateway.wait_for_state("l3", "running");
+    ask(&gateway, "small", 0);
+    let before = gateway.rss_bytes();
+    for turn in 1..=2 {
+        let response = ask(&gateway, "over the cap", 40 * 1024);
+        assert_eq!(response.cache(), "MISS", "{:?}", response.headers);
+        assert!(response.body.len() > 40 << 20);
+        assert_eq!(provider.num_calls_with("over the cap"), turn);
+    }
+    let rss = gateway.rss_bytes();
+    assert!(rss < before + 24 * MIB, "{before} {rss}");
+    gateway.wait_for_writes();
+    let counters = |name| gateway.actor(name)["counters"].clone();
+    assert_eq!(counters("l1")["entries"], 1);
+    assert_eq!(counters("l3")["inserts"], 1);
+    // Just below the cap it is kept.
+    ask(&gateway, "under the cap", 1000);
+    assert_eq!(ask(&gateway, "under the cap", 1000).cache(), "HIT L1");
+}
+
+/// A-55: pictures in prompts. What a large request takes is given back.
+#[test]
+fn large_requests_leave_nothing_behind() {
+    let seen = Reply::from(json!({"object": "chat.completion", "choices": [{"index": 0,
+        "message": {"role": "assistant", "content": "seen"}, "finish_reason": "stop"}]}));
+    let provider = Provider::scripted(move |_| seen.clone());
+    let gateway = load::builder(&provider).env("L1_CACHE_SIZE", 100).start();
+    let ask = |number: usize| {
+        let picture = format!("{number} data:image/png;base64,{}", "A".repeat(2 << 20));
+        gateway.chat(format!(
+            r#"{{"model": "m", "messages": [{{"role": "user", "content":
+                [{{"type": "image_url", "image_url": {{"url": "{picture}"}}}}]}}]}}"#
+        ))
+    };
+    for number in 0..4 {
+        ask(number).expect_status(200);
+    }
+    let before = gateway.rss_bytes();
+    for number in 4..24 {
+        let response = ask(number).expect_status(200);
+        assert_eq!(response.cache(), "MISS", "each picture counts: {number}");
+    }
+    let rss = gateway.rss_bytes();
+    assert!(rss < before + 24 * MIB, "20 requests of 2 MiB: {before} {rss}");
+    assert_eq!(ask(23).cache(), "HIT L1");
+}
