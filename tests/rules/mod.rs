@@ -1,0 +1,9 @@
+//! What holds for the sources, whatever they do.
+
+mod dependencies;
+mod documents;
+mod imports;
+mod layers;
+mod migrations;
+mod proofs;
+mod sources;
