@@ -270,9 +270,9 @@ impl Shared {
 
     fn give_up_file(&self, why: String) {
         tracing::error!(level = "L3", error = why, "the database file is damaged: level off");
-        self.ground.opener.note_damage();
-        // The first reason stays.
+        // The first reason stays. Set before the file is marked, which may take its time.
         let _ = self.ground.damage.set(why);
+        self.ground.opener.note_damage();
     }
 
     fn expect_end(&self, worker: &Worker, at_most: Duration) {

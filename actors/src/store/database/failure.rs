@@ -65,7 +65,10 @@ impl Failure {
         match self {
             Self::Busy(waited) => LevelError::TimedOut { what, waited },
             Self::Lost(reason) => LevelError::Unreachable { what, reason },
-            Self::Refused(reason) | Self::FileDamaged(reason) => {
+            Self::Refused(reason) => LevelError::Refused { what, reason },
+            // The asker hears of it before the level is off: its words must say it, too.
+            Self::FileDamaged(reason) => {
+                let reason = format!("the database file is damaged: {reason}");
                 LevelError::Refused { what, reason }
             }
             Self::RecordDamaged(error) => error,
