@@ -10,11 +10,17 @@ use anteroom_actors::origin::OriginCall;
 use bytes::Bytes;
 use highway::{HighwayHash, HighwayHasher, Key};
 
-use crate::canonical::{CREDENTIAL_HEADERS, KeyBody, KeyParts, Scope, canonicalise};
+use crate::canonical::{
+    CREDENTIAL_HEADERS, Canonical, KeyBody, KeyParts, Profile, Scope, canonicalise,
+};
 use crate::http::error::ApiError;
 use crate::http::recall::{Digest, Meaning};
 use crate::http::routes::Route;
 use crate::http::worker::Worker;
+
+/// Bodies from this size on are read on another thread: bringing megabytes into canonical form takes
+/// tens of milliseconds, for which this thread's other requests would wait.
+const READ_ELSEWHERE_FROM: usize = 256 * 1024;
 
 /// What a request turned out to be.
 pub(super) enum Understood {
@@ -22,6 +28,16 @@ pub(super) enum Understood {
     Keyed(Meaning),
     /// It goes past the cache, for this reason.
     Bypass(&'static str),
+}
+
+async fn canonical(body: &Bytes, profile: Profile) -> Result<Canonical, ApiError> {
+    let uncounted = profile.uncounted_fields();
+    if body.len() < READ_ELSEWHERE_FROM {
+        return canonicalise(body, uncounted).map_err(ApiError::Json);
+    }
+    let body = body.clone();
+    let read = actix_web::web::block(move || canonicalise(&body, uncounted)).await;
+    read.map_err(|_pool_is_gone| ApiError::Internal)?.map_err(ApiError::Json)
 }
 
 /// Returns who shares answers to `request`.
@@ -85,7 +101,7 @@ impl Asked<'_> {
     /// # Errors
     ///
     /// [`ApiError::Json`] when the body has no single meaning.
-    pub(super) fn understand(&self) -> Result<Understood, ApiError> {
+    pub(super) async fn understand(&self) -> Result<Understood, ApiError> {
         let encoded = self.header(&CONTENT_ENCODING).any(|encoding| encoding != b"identity");
         if encoded {
             return Ok(Understood::Bypass("content-encoding"));
@@ -103,8 +119,7 @@ impl Asked<'_> {
             }));
         }
         let profile = self.route.profile;
-        let canonical =
-            canonicalise(&self.body, profile.uncounted_fields()).map_err(ApiError::Json)?;
+        let canonical = canonical(&self.body, profile).await?;
         if let Some(reason) = profile.bypass_reason(&canonical) {
             return Ok(Understood::Bypass(reason));
         }

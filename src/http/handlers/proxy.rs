@@ -113,7 +113,7 @@ async fn cached(
             return hit(worker, route, arrived, wall_ms, &entry, &head, Looked::Lease);
         }
         Some(Recalled::Meaning(meaning)) => meaning,
-        None => match asked.understand() {
+        None => match asked.understand().await {
             Err(error) => return refuse(worker, route, arrived, &error),
             Ok(Understood::Bypass(reason)) => {
                 let from = forward::Source { worker, route, request, arrived };
