@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use anteroom_actors::clock::SharedClock;
 use anteroom_actors::error::LevelError;
-use anteroom_actors::settings::{Database as Target, L3Settings};
+use anteroom_actors::settings::{Database as Target, L2Settings, L3Settings};
 use anteroom_actors::store::{Database, RedisStore};
 
 use crate::canonical::ScopeSecret;
@@ -22,8 +22,19 @@ use crate::settings::Settings;
 /// Context of the key derived from `cache.secret` (blake3's key derivation).
 const CONTEXT: &str = "anteroom 2026-11 scope secret";
 
+/// How often a gateway offers its secret to Redis again.
+const OFFER_EVERY: Duration = Duration::from_secs(5);
+
 /// Longest wait for a server's secret at start.
 const SERVER_DEADLINE: Duration = Duration::from_secs(2);
+
+/// The secret of this process.
+pub struct Obtained {
+    /// Makes scopes of credentials.
+    pub secret: ScopeSecret,
+    /// The bytes that gateways on the same Redis must agree on, where the settings give none.
+    pub offered: Option<[u8; 32]>,
+}
 
 /// No secret, and no way to make one.
 #[derive(Debug, thiserror::Error)]
@@ -47,10 +58,11 @@ pub fn random() -> Result<[u8; 32], NoRandomness> {
 ///
 /// When there is none yet and the system gives no random bytes. Servers that are away and files that
 /// cannot be written are logged; the gateway serves all the same.
-pub async fn obtain(settings: &Settings, clock: &SharedClock) -> Result<ScopeSecret, NoRandomness> {
+pub async fn obtain(settings: &Settings, clock: &SharedClock) -> Result<Obtained, NoRandomness> {
     let given = settings.cache.secret.expose();
     if !given.is_empty() {
-        return Ok(ScopeSecret::new(blake3::derive_key(CONTEXT, given.as_bytes())));
+        let secret = ScopeSecret::new(blake3::derive_key(CONTEXT, given.as_bytes()));
+        return Ok(Obtained { secret, offered: None });
     }
     let path = settings.data_dir.join("secret");
     let own = read(&path);
@@ -73,7 +85,30 @@ pub async fn obtain(settings: &Settings, clock: &SharedClock) -> Result<ScopeSec
         tracing::warn!(path = %path.display(), %error, "failed to write the scope secret; \
             answers kept now will not be found after a restart");
     }
-    Ok(ScopeSecret::new(secret))
+    Ok(Obtained { secret: ScopeSecret::new(secret), offered: Some(secret) })
+}
+
+/// Offers `secret` to Redis now and then, for ever. A Redis that came back empty has lost it: the next
+/// gateway to start would make another one, and find nothing of what this one keeps.
+pub async fn keep_offering(l2: L2Settings, secret: [u8; 32]) {
+    let mut differs = false;
+    loop {
+        tokio::time::sleep(OFFER_EVERY).await;
+        let store = RedisStore::new(&l2);
+        let offered = async {
+            store.connect().await?;
+            store.shared_secret(secret).await
+        };
+        // A Redis that is away is L2's to tell of.
+        let Ok(Ok(held)) = tokio::time::timeout(SERVER_DEADLINE, offered).await else { continue };
+        if held != secret && !differs {
+            tracing::warn!(
+                "Redis holds another scope secret than this gateway's; gateways that \
+                started since do not find its answers, nor it theirs, until it is restarted"
+            );
+        }
+        differs = held != secret;
+    }
 }
 
 /// Agrees with the other gateways on a secret, where there is a server to do so.

@@ -15,7 +15,7 @@ use crate::http::gateway::Gateway;
 use crate::http::revoked::Revoked;
 use crate::http::routes::Routes;
 use crate::http::server::{ListenError, Listeners, Servers};
-use crate::scope_secret::{self, NoRandomness};
+use crate::scope_secret::{self, NoRandomness, Obtained};
 use crate::settings::Settings;
 use crate::telemetry::{Metrics, RecorderActor};
 use crate::upstream::spec::SpecError;
@@ -113,7 +113,12 @@ async fn assemble(settings: Settings) -> Result<Arc<Gateway>, ServeError> {
         from_settings::routes(&settings),
         Arc::clone(&clock),
     );
-    let scope_secret = scope_secret::obtain(&settings, &clock).await?;
+    let Obtained { secret: scope_secret, offered } =
+        scope_secret::obtain(&settings, &clock).await?;
+    if let (Some(l2), Some(secret)) = (settings.l2(), offered) {
+        #[expect(clippy::disallowed_methods, reason = "nothing is lost when the process ends it")]
+        actix_web::rt::spawn(scope_secret::keep_offering(l2, secret));
+    }
     let topology = Topology::start(Plan {
         l1: settings.l1(),
         l2: settings.l2(),

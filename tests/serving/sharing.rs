@@ -1,5 +1,6 @@
 //! Gateways that share Redis share their answers. Must hold 2.
 
+use crate::support::deadline::{self, PATIENCE};
 use crate::support::gateway::{Gateway, actor, chat, prompt};
 use crate::support::provider::Provider;
 use crate::support::redis::Redis;
@@ -28,6 +29,24 @@ fn what_one_gateway_fetched_the_other_answers_from_l2_then_from_l1() {
     // What is shared has its scope: another credential finds nothing of it.
     let stranger = other.send(&request.clone().header("X-Api-Key", "another")).expect_status(200);
     assert_eq!(stranger.cache(), "MISS", "{stranger}");
+}
+
+/// A Redis without persistence forgets the secret that makes scopes, too.
+#[test]
+fn gateways_that_start_after_redis_came_back_empty_share_as_before() {
+    let (provider, mut redis) = (Provider::start(), Redis::start());
+    let one = Gateway::patient().upstream(&provider).redis(&redis).start();
+    redis.kill9();
+    redis.restart();
+    let offered = deadline::poll(PATIENCE, || redis.keys("anteroom:v1:secret").first().cloned());
+    assert!(offered.is_some(), "the running gateway offers its secret again\n{}", one.log());
+    one.wait_for_state("l2", "running");
+    let other = Gateway::patient().upstream(&provider).redis(&redis).start();
+    let request = chat(prompt("still shared"));
+    one.send(&request).expect_status(200);
+    wait_for_l2_inserts(&one, 1);
+    let hit = other.send(&request).expect_status(200);
+    assert_eq!(hit.cache(), "HIT L2", "{hit}");
 }
 
 /// a key is 256 bits, and holds nothing of the prompt.
