@@ -54,7 +54,9 @@ impl StoredHead {
         {
             return dated.clone();
         }
-        let ttl_s = entry.freshness.remaining(wall_ms).as_secs();
+        // What is surely left at any moment of this second of its age, which the hits share.
+        let second_ends = Duration::from_secs(age_s.saturating_add(1));
+        let ttl_s = entry.freshness.lifetime.saturating_sub(second_ends).as_secs();
         let status = format!("anteroom; hit; ttl={ttl_s}; detail={level}");
         let dated =
             Dated { age_s, level, age: HeaderValue::from(age_s), cache_status: value(status) };
@@ -186,4 +188,37 @@ fn push_millis(text: &mut String, duration: Duration) {
 fn value(text: String) -> HeaderValue {
     HeaderValue::from_maybe_shared(Bytes::from(text))
         .unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+#[cfg(test)]
+mod tests {
+    use anteroom_actors::model::{CacheKey, Freshness};
+
+    use super::*;
+
+    #[test]
+    fn age_and_time_to_live_go_together_at_every_moment() {
+        let entry = Entry {
+            key: CacheKey::new([1; 32]),
+            status: 200,
+            headers: Vec::new(),
+            body: Bytes::new(),
+            freshness: Freshness { made_wall_ms: 10_000, lifetime: Duration::from_secs(60) },
+            usage: None,
+            upstream_latency: Duration::ZERO,
+        };
+        for (wall_ms, age, ttl) in [
+            (9_000, "0", 59),
+            (10_000, "0", 59),
+            (10_999, "0", 59),
+            (11_000, "1", 58),
+            (11_999, "1", 58),
+            (69_999, "59", 0),
+        ] {
+            let dated = StoredHead::of(&entry).dated(&entry, Level::L1, wall_ms);
+            assert_eq!(dated.age, age, "at {wall_ms}");
+            let status = format!("anteroom; hit; ttl={ttl}; detail=L1");
+            assert_eq!(dated.cache_status, status.as_str(), "at {wall_ms}");
+        }
+    }
 }
