@@ -92,7 +92,8 @@ pub const DISCARDS: MetricName = counter(
 pub const LOOKUP_SECONDS: MetricName = histogram(
     "anteroom_level_lookup_duration_seconds",
     &["level"],
-    "Time a request spent on asking a level, whatever came of it; for L1 the whole hit.",
+    "Time a request spent on asking a level, whatever came of it; for a hit of L1 the whole request. \
+     Hits that an HTTP thread answers from its lease ask no level.",
 );
 
 /// Samples lost.

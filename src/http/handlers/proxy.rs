@@ -165,7 +165,9 @@ pub(super) fn hit(
     let total = worker.gateway.clock.now().duration_since(arrived);
     let timing = Timing { cache: total, upstream: None, total };
     let (level, lookups) = match looked {
-        Looked::Lease | Looked::L1 => (Level::L1, [Some(total), None, None]),
+        // Nobody was asked.
+        Looked::Lease => (Level::L1, [None; 3]),
+        Looked::L1 => (Level::L1, [Some(total), None, None]),
         Looked::Levels(level, lookups) => (level, lookups),
     };
     let response = respond::hit(entry, head, level, wall_ms, timing);
