@@ -17,6 +17,14 @@ use futures_util::stream::{self, Stream, StreamExt};
 
 use super::error::ApiError;
 
+/// A whole body.
+pub struct Whole {
+    /// Its bytes.
+    pub bytes: Bytes,
+    /// Whether it had to be waited for.
+    pub waited: bool,
+}
+
 /// Reads the whole body, at most `most` bytes of it, within `deadline`.
 ///
 /// # Errors
@@ -28,7 +36,7 @@ pub async fn read(
     payload: &mut Payload,
     most: usize,
     deadline: Duration,
-) -> Result<Bytes, ApiError> {
+) -> Result<Whole, ApiError> {
     let announced = request
         .headers()
         .get(CONTENT_LENGTH)
@@ -40,11 +48,11 @@ pub async fn read(
     let mut collected = pin!(collect(payload, most));
     // Most bodies come together with their head: no timer for those.
     if let Some(collected) = collected.as_mut().now_or_never() {
-        return collected;
+        return collected.map(|bytes| Whole { bytes, waited: false });
     }
-    tokio::time::timeout(deadline, collected)
-        .await
-        .unwrap_or(Err(ApiError::BodyTimedOut { deadline }))
+    let late = Err(ApiError::BodyTimedOut { deadline });
+    let collected = tokio::time::timeout(deadline, collected).await.unwrap_or(late);
+    collected.map(|bytes| Whole { bytes, waited: true })
 }
 
 async fn collect(payload: &mut Payload, most: usize) -> Result<Bytes, ApiError> {

@@ -6,6 +6,7 @@
 //! freed, and the next request asks L1 again. One thread, no lock.
 
 use std::collections::{HashMap, VecDeque};
+use std::mem;
 use std::rc::Rc;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -40,12 +41,14 @@ struct Remembered {
     lease: Option<Lease>,
     /// Asked for since it was last spared.
     used: bool,
+    /// Hits by the lease that L1 was not told of yet.
+    untold: u32,
 }
 
 /// What is remembered of a request.
 pub enum Recalled {
     /// Its answer, which is fresh.
-    Answer(CacheKey, Arc<Entry>, Rc<StoredHead>),
+    Answer(Arc<Entry>, Rc<StoredHead>),
     /// What it means.
     Meaning(Meaning),
 }
@@ -55,6 +58,8 @@ pub struct Recall {
     remembered: HashMap<Digest, Remembered, BuildKeyHasher>,
     /// The digests, in the order in which they will be looked at for forgetting.
     order: VecDeque<Digest>,
+    /// Those with hits that L1 was not told of, each once.
+    untold: Vec<Digest>,
     most: usize,
     lease: Duration,
 }
@@ -62,7 +67,13 @@ pub struct Recall {
 impl Recall {
     /// Creates a memory of at most `most` requests, with leases of `lease`.
     pub fn new(most: usize, lease: Duration) -> Self {
-        Self { remembered: HashMap::default(), order: VecDeque::new(), most, lease }
+        Self {
+            remembered: HashMap::default(),
+            order: VecDeque::new(),
+            untold: Vec::new(),
+            most,
+            lease,
+        }
     }
 
     /// Returns what is remembered of `digest`. Life runs in wall time, which a lease's end is only
@@ -76,7 +87,11 @@ impl Recall {
                 && let Some(entry) = lease.entry.upgrade()
                 && entry.freshness.is_fresh(wall_ms)
             {
-                return Some(Recalled::Answer(meaning.key, entry, Rc::clone(&lease.head)));
+                if remembered.untold == 0 {
+                    self.untold.push(*digest);
+                }
+                remembered.untold = remembered.untold.saturating_add(1);
+                return Some(Recalled::Answer(entry, Rc::clone(&lease.head)));
             }
             remembered.lease = None;
         }
@@ -88,13 +103,27 @@ impl Recall {
         if self.most == 0 {
             return;
         }
-        let new = Remembered { meaning, lease: None, used: false };
+        let new = Remembered { meaning, lease: None, used: false, untold: 0 };
         if self.remembered.insert(digest, new).is_none() {
             self.order.push_back(digest);
         }
         while self.remembered.len() > self.most {
             self.forget_one();
         }
+    }
+
+    /// Returns the hits by leases since the last call, for L1: keys and how often each was asked for.
+    pub fn take_untold(&mut self) -> Vec<(CacheKey, u32)> {
+        let digests = mem::take(&mut self.untold);
+        digests
+            .iter()
+            .filter_map(|digest| {
+                // Forgotten in the meantime: L1 hears nothing of it, and is a little less wise.
+                let remembered = self.remembered.get_mut(digest)?;
+                let hits = mem::take(&mut remembered.untold);
+                (hits > 0).then_some((remembered.meaning.key, hits))
+            })
+            .collect()
     }
 
     /// Second chance: what was asked for since the last look is spared once.

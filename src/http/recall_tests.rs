@@ -98,3 +98,26 @@ fn the_memory_is_bounded_and_spares_what_is_asked_for() {
     off.remember(digest(1), meaning(1));
     assert!(off.get(&digest(1), clock.now(), clock.wall_ms()).is_none());
 }
+
+#[test]
+fn hits_by_leases_are_told_once_with_their_number() {
+    let (mut recall, clock, _entry) = recall_with_lease(Duration::from_secs(60));
+    assert!(recall.take_untold().is_empty());
+    for _ in 0..3 {
+        assert!(answers(&mut recall, &clock));
+    }
+    assert_eq!(recall.take_untold(), [(meaning(1).key, 3)]);
+    assert!(recall.take_untold().is_empty());
+    assert!(answers(&mut recall, &clock));
+    assert_eq!(recall.take_untold(), [(meaning(1).key, 1)]);
+}
+
+#[test]
+fn hits_of_what_was_forgotten_are_not_told() {
+    let (mut recall, clock, _entry) = recall_with_lease(Duration::from_secs(60));
+    assert!(answers(&mut recall, &clock));
+    for number in 2..20 {
+        recall.remember(digest(number), meaning(number));
+    }
+    assert!(recall.take_untold().is_empty());
+}

@@ -31,9 +31,34 @@ pub struct Route {
     /// Headers that are forwarded and keyed: the profile's and the route's own, sorted.
     pub keyed_headers: Vec<HeaderName>,
     /// All headers that take part in the recall digest: credentials, keyed ones, the encoding.
-    pub recalled_headers: Vec<HeaderName>,
+    pub recalled_headers: HeaderNames,
     methods: Vec<String>,
     path: Pattern,
+}
+
+/// A set of header names that is asked for each header of each request: most are told off by their
+/// length alone.
+#[derive(Debug)]
+pub struct HeaderNames {
+    names: Vec<HeaderName>,
+    /// A bit for each length that a name has, modulo 64.
+    lengths: u64,
+}
+
+impl HeaderNames {
+    fn new(names: Vec<HeaderName>) -> Self {
+        let lengths = names.iter().fold(0, |bits, name| bits | Self::bit(name));
+        Self { names, lengths }
+    }
+
+    fn bit(name: &HeaderName) -> u64 {
+        1 << (name.as_str().len() % 64)
+    }
+
+    /// Tells whether `name` is in the set.
+    pub fn contains(&self, name: &HeaderName) -> bool {
+        self.lengths & Self::bit(name) != 0 && self.names.contains(name)
+    }
 }
 
 #[derive(Debug)]
@@ -93,8 +118,6 @@ impl Route {
         let mut recalled_headers = names(&CREDENTIAL_HEADERS);
         recalled_headers.extend(names(&["content-encoding", "content-type"]));
         recalled_headers.extend(keyed_headers.iter().cloned());
-        recalled_headers.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
-        recalled_headers.dedup();
         let path = match route.path.strip_suffix('*') {
             Some(prefix) => Pattern::Prefix(prefix.to_owned()),
             None => Pattern::Exact(route.path.clone()),
@@ -109,7 +132,7 @@ impl Route {
             lifetime: route.lifetime.get(),
             shared: route.scope == ScopeKind::Shared,
             keyed_headers,
-            recalled_headers,
+            recalled_headers: HeaderNames::new(recalled_headers),
             methods: route.methods.clone(),
             path,
         }

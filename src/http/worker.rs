@@ -8,17 +8,23 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use anteroom_actors::message::Touched;
-use anteroom_actors::model::{CacheKey, Sample, SampleBatch};
+use anteroom_actors::model::{Sample, SampleBatch};
 
 use super::gateway::{Gateway, UnderWay};
 use super::recall::Recall;
+use super::respond::HitTimings;
+use crate::telemetry::LeaseHits;
 use crate::upstream::Forwarder;
 
-/// Samples and touches leave when so many have come together.
+/// Samples leave when so many have come together.
 const BATCH: usize = 512;
 
 /// And at least so often.
 const FLUSH_EVERY: Duration = Duration::from_millis(50);
+
+/// L1 hears of hits by leases at every so many flushes: keys asked for often then come once, with
+/// their number.
+const FLUSHES_A_TELLING: u8 = 5;
 
 /// One HTTP thread.
 pub struct Worker {
@@ -26,6 +32,8 @@ pub struct Worker {
     pub gateway: Arc<Gateway>,
     /// Recent requests.
     pub recall: RefCell<Recall>,
+    /// Texts for the timing of hits.
+    pub hit_timings: HitTimings,
     /// Calls that pass the cache by.
     pub forwarder: Forwarder,
     /// Keys the recall digest: nobody outside knows it or sees a digest, so nobody can aim at a
@@ -34,7 +42,7 @@ pub struct Worker {
     under_way: Arc<AtomicUsize>,
     samples: RefCell<Vec<Sample>>,
     dropped: RefCell<u64>,
-    touched: RefCell<Vec<CacheKey>>,
+    lease_hits: RefCell<Vec<LeaseHits>>,
 }
 
 impl Worker {
@@ -45,22 +53,28 @@ impl Worker {
         let forwarder = Forwarder::new(&gateway.upstreams, &gateway.clock);
         let under_way = Arc::new(AtomicUsize::new(0));
         gateway.under_way.lock().push(Arc::clone(&under_way));
+        let lease_hits = RefCell::new(gateway.metrics.lease_hits());
         let worker = Rc::new(Self {
             gateway,
             recall: RefCell::new(recall),
+            hit_timings: HitTimings::new(),
             forwarder,
             digest_key,
             under_way,
             samples: RefCell::default(),
             dropped: RefCell::default(),
-            touched: RefCell::default(),
+            lease_hits,
         });
         let flushed = Rc::downgrade(&worker);
         #[expect(clippy::disallowed_methods, reason = "ends with its thread; only counts")]
         actix_web::rt::spawn(async move {
             let mut every = tokio::time::interval(FLUSH_EVERY);
-            while let Some(worker) = flushed.upgrade() {
+            for turn in (0..FLUSHES_A_TELLING).cycle() {
+                let Some(worker) = flushed.upgrade() else { return };
                 worker.flush();
+                if turn == 0 {
+                    worker.tell_l1();
+                }
                 drop(worker);
                 every.tick().await;
             }
@@ -83,23 +97,27 @@ impl Worker {
         }
     }
 
-    /// Notes a hit that L1 has not seen.
-    pub fn touch(&self, key: CacheKey) {
-        let mut touched = self.touched.borrow_mut();
-        touched.push(key);
-        if touched.len() >= BATCH {
-            let keys = mem::take(&mut *touched);
-            drop(touched);
-            self.gateway.topology.touched.tell(Touched { keys });
+    /// Takes down a hit by a lease, the most frequent answer of all: summed up here, because a
+    /// sample of its own would cost more than the rest of its accounting.
+    pub fn record_lease_hit(&self, route: usize, total: Duration) {
+        if let Some(hits) = self.lease_hits.borrow_mut().get_mut(route) {
+            hits.record(total);
+        }
+    }
+
+    /// Tells L1 of the hits by leases, so that its recency and frequency stay true.
+    fn tell_l1(&self) {
+        let hits = self.recall.borrow_mut().take_untold();
+        if !hits.is_empty() {
+            self.gateway.topology.touched.tell(Touched { hits });
         }
     }
 
     /// Sends what has come together. What the receivers cannot take is dropped: counting never
     /// waits.
     pub fn flush(&self) {
-        let keys = mem::take(&mut *self.touched.borrow_mut());
-        if !keys.is_empty() {
-            self.gateway.topology.touched.tell(Touched { keys });
+        for hits in self.lease_hits.borrow_mut().iter_mut() {
+            hits.flush();
         }
         let samples = mem::take(&mut *self.samples.borrow_mut());
         if samples.is_empty() {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anteroom_actors::message::ActorState;
 use anteroom_actors::model::{Level, Outcome, SampleBatch};
 use anteroom_actors::wiring::{ActorHealth, SystemHealth};
+use prometheus::local::{LocalHistogram, LocalIntCounter};
 use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
     Registry,
@@ -36,6 +37,26 @@ struct RouteMetrics {
     requests: Vec<IntCounter>,
     seconds: Vec<Histogram>,
     upstream: Histogram,
+}
+
+/// What one worker answered from its leases on one route, until it is flushed into the metrics.
+pub struct LeaseHits {
+    requests: LocalIntCounter,
+    seconds: LocalHistogram,
+}
+
+impl LeaseHits {
+    /// Counts one hit.
+    pub fn record(&mut self, total: Duration) {
+        self.requests.inc();
+        self.seconds.observe(total.as_secs_f64());
+    }
+
+    /// Brings what was counted into the metrics.
+    pub fn flush(&mut self) {
+        self.requests.flush();
+        self.seconds.flush();
+    }
 }
 
 fn opts(metric: &MetricName) -> Opts {
@@ -108,6 +129,16 @@ impl Metrics {
     /// Returns the registry.
     pub const fn registry(&self) -> &Registry {
         &self.registry
+    }
+
+    /// Returns a worker's own counts of hits by leases, one a route.
+    pub fn lease_hits(&self) -> Vec<LeaseHits> {
+        let hit = Outcome::Hit(Level::L1).index();
+        let counts = self.routes.iter().filter_map(|route| {
+            let (requests, seconds) = (route.requests.get(hit)?, route.seconds.get(hit)?);
+            Some(LeaseHits { requests: requests.local(), seconds: seconds.local() })
+        });
+        counts.collect()
     }
 
     /// Counts a batch of answered requests.

@@ -5,5 +5,5 @@ mod metrics;
 pub mod names;
 mod recorder_actor;
 
-pub use metrics::Metrics;
+pub use metrics::{LeaseHits, Metrics};
 pub use recorder_actor::RecorderActor;

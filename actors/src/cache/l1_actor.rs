@@ -100,9 +100,9 @@ impl Handler<Touched> for L1Actor {
     type Result = ();
 
     fn handle(&mut self, message: Touched, _ctx: &mut Self::Context) {
-        self.touches += u64::try_from(message.keys.len()).unwrap_or(0);
-        for key in &message.keys {
-            self.store.touch(key);
+        for (key, hits) in &message.hits {
+            self.touches += u64::from(*hits);
+            self.store.touch(key, *hits);
         }
     }
 }

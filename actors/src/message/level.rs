@@ -39,13 +39,13 @@ pub enum InsertOutcome {
     Refused,
 }
 
-/// Worker → L1: keys that were answered from leases, so that recency and frequency stay true.
-/// An event: loss makes L1 a little less wise.
+/// Worker → L1: what was answered from leases, so that recency and frequency stay true. An event:
+/// loss makes L1 a little less wise.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
 pub struct Touched {
-    /// One element a hit, oldest first.
-    pub keys: Vec<CacheKey>,
+    /// Keys and how many hits each had, in the order of their first hits.
+    pub hits: Vec<(CacheKey, u32)>,
 }
 
 /// Shutdown → level: answers when everything queued has been written or given up.

@@ -15,6 +15,9 @@ use mini_moka::unsync::Cache;
 use crate::model::{BuildKeyHasher, CacheKey, Entry};
 use crate::settings::L1Settings;
 
+/// Most hits of one key counted at a time: mini-moka's frequencies are four bits wide.
+const MOST_COUNTED: u32 = 15;
+
 /// What became of an insert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stored {
@@ -116,9 +119,11 @@ impl MemoryStore {
         None
     }
 
-    /// Counts a hit that was answered elsewhere: recency and frequency stay true.
-    pub fn touch(&mut self, key: &CacheKey) {
-        let _ = self.cache.get(key);
+    /// Counts `hits` that were answered elsewhere: recency and frequency stay true.
+    pub fn touch(&mut self, key: &CacheKey, hits: u32) {
+        for _ in 0..hits.min(MOST_COUNTED) {
+            let _ = self.cache.get(key);
+        }
     }
 
     /// Holds `entry` from `now` on for the settings' residence, if it is admitted.

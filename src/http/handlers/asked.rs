@@ -82,10 +82,12 @@ impl Asked<'_> {
         part(&self.route.index.to_le_bytes());
         part(self.request.method().as_str().as_bytes());
         part(self.target().as_bytes());
-        for name in &self.route.recalled_headers {
-            for value in self.header(name) {
+        // In the order of the map, which is the same for the same headers: another order of theirs
+        // is but another digest.
+        for (name, value) in self.request.headers() {
+            if self.route.recalled_headers.contains(name) {
                 part(name.as_str().as_bytes());
-                part(value);
+                part(value.as_bytes());
             }
         }
         part(&self.body);

@@ -98,19 +98,19 @@ async fn cached(
             return CallersBody::new(payload).close_after(response);
         }
     };
-    let asked = Asked { worker, route, request, body, arrived };
+    let asked = Asked { worker, route, request, body: body.bytes, arrived };
     if worker.gateway.revoked.holds(|| asked.scope()) {
         let from = forward::Source { worker, route, request, arrived };
         return from.bypass(asked.body, "credential-refused", under_way).await;
     }
     let digest = asked.digest();
-    // The body may have taken long: the time of arrival says nothing of a lease.
-    let (now, wall_ms) = (worker.gateway.clock.now(), worker.gateway.clock.wall_ms());
+    // Where the body took long, the time of arrival says nothing of a lease.
+    let now = if body.waited { worker.gateway.clock.now() } else { arrived };
+    let wall_ms = worker.gateway.clock.wall_ms();
     let recalled = worker.recall.borrow_mut().get(&digest, now, wall_ms);
     let meaning = match recalled {
-        Some(Recalled::Answer(key, entry, head)) => {
-            worker.touch(key);
-            return hit(worker, route, arrived, wall_ms, &entry, &head, Looked::Lease);
+        Some(Recalled::Answer(entry, head)) => {
+            return lease_hit(worker, route, arrived, wall_ms, &entry, &head);
         }
         Some(Recalled::Meaning(meaning)) => meaning,
         None => match asked.understand().await {
@@ -142,10 +142,22 @@ async fn look_in_l1(worker: &Worker, meaning: Meaning) -> Option<(Arc<Entry>, u6
     entry.freshness.is_fresh(wall_ms).then_some((entry, wall_ms))
 }
 
+/// Returns the response to a hit that nobody was asked for, and takes it down.
+fn lease_hit(
+    worker: &Worker,
+    route: &Route,
+    arrived: Instant,
+    wall_ms: u64,
+    entry: &Entry,
+    head: &StoredHead,
+) -> HttpResponse {
+    let total = worker.gateway.clock.now().duration_since(arrived);
+    worker.record_lease_hit(route.index, total);
+    respond::hit(entry, head, Level::L1, wall_ms, worker.hit_timings.text(total))
+}
+
 /// Where a hit was found, for its sample.
 pub(super) enum Looked {
-    /// A lease: nobody was asked.
-    Lease,
     /// L1.
     L1,
     /// In this level by a flight, with the levels' times.
@@ -163,13 +175,11 @@ pub(super) fn hit(
     looked: Looked,
 ) -> HttpResponse {
     let total = worker.gateway.clock.now().duration_since(arrived);
-    let timing = Timing { cache: total, upstream: None, total };
     let (level, lookups) = match looked {
-        // Nobody was asked.
-        Looked::Lease => (Level::L1, [None; 3]),
         Looked::L1 => (Level::L1, [Some(total), None, None]),
         Looked::Levels(level, lookups) => (level, lookups),
     };
+    let timing = worker.hit_timings.text(total);
     let response = respond::hit(entry, head, level, wall_ms, timing);
     worker.record(Sample {
         route: route.index,
