@@ -3,14 +3,13 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream::LocalBoxStream;
 
 use crate::error::OriginError;
-use crate::model::{CacheKey, Header, Verdict};
+use crate::model::{CacheKey, Entry, Header, Labels, Lifetimes, Verdict};
 
 /// One call to an origin: all that goes upstream, and what is needed to judge the answer.
 #[derive(Debug)]
@@ -31,8 +30,14 @@ pub struct OriginCall {
     pub body: Bytes,
     /// Whether the caller asked for a stream of events.
     pub streamed: bool,
-    /// How long the answer may be served, if it is kept.
-    pub lifetime: Duration,
+    /// How long the answer may be served, if it is kept and says nothing of its own that counts.
+    pub lifetimes: Lifetimes,
+    /// Whether the answer may be kept, as far as the request goes.
+    pub may_keep: bool,
+    /// What the answer can be purged by.
+    pub labels: Labels,
+    /// The model that is asked, where the request names one.
+    pub model: Option<Box<str>>,
 }
 
 /// Status and headers of an answer, hop-by-hop headers removed.
@@ -64,10 +69,23 @@ pub struct Answer {
     pub judge: Judge,
 }
 
+/// What an origin says to a call.
+pub enum Reply {
+    /// An answer.
+    Answer(Answer),
+    /// The kept answer that was asked about is still right; this is its life from now on.
+    Unchanged(Entry),
+}
+
 /// Where answers come from. Lives on one thread, with its own connections.
 pub trait Origin {
-    /// Starts `call`; resolves when the answer's head is there.
-    fn call(&self, call: Arc<OriginCall>) -> LocalBoxFuture<'static, Result<Answer, OriginError>>;
+    /// Starts `call`; resolves when the answer's head is there. `kept` is the answer that is kept
+    /// and no longer fresh: where it can, the origin is asked whether it is still right.
+    fn call(
+        &self,
+        call: Arc<OriginCall>,
+        kept: Option<Arc<Entry>>,
+    ) -> LocalBoxFuture<'static, Result<Reply, OriginError>>;
 }
 
 /// Makes an [`Origin`] on the thread that will use it.

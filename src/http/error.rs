@@ -51,6 +51,9 @@ pub enum ApiError {
     /// Too much under way.
     #[error("the gateway has too many requests under way ({0}); try again")]
     Shed(&'static str),
+    /// Nothing is kept, and the request wants nothing else.
+    #[error("nothing is kept for this request, and it says only-if-cached")]
+    NotKept,
     /// The provider gave no whole answer.
     #[error("{0}")]
     Origin(OriginError),
@@ -72,6 +75,7 @@ impl ApiError {
             Self::NotServed(_) => "not_served",
             Self::DotSegment => "dot_segment",
             Self::Shed(_) => "shed",
+            Self::NotKept => "only_if_cached",
             Self::Origin(error) => match error {
                 OriginError::Connect { .. } => "upstream_unreachable",
                 OriginError::NoAnswer { .. } => "upstream_broke_off",
@@ -95,7 +99,8 @@ impl ApiError {
             | Self::NoRoute { .. }
             | Self::Method(_)
             | Self::DotSegment
-            | Self::NotServed(_) => Fault::Caller,
+            | Self::NotServed(_)
+            | Self::NotKept => Fault::Caller,
             Self::Shed(_) | Self::Internal => Fault::Ours,
             Self::Origin(error) => error.fault(),
         }
@@ -116,7 +121,9 @@ impl ApiError {
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotServed(_) => StatusCode::NOT_IMPLEMENTED,
             Self::Shed(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Origin(OriginError::TimedOut { .. }) => StatusCode::GATEWAY_TIMEOUT,
+            Self::NotKept | Self::Origin(OriginError::TimedOut { .. }) => {
+                StatusCode::GATEWAY_TIMEOUT
+            }
             Self::Origin(OriginError::Internal { .. }) | Self::Internal => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }

@@ -1,9 +1,10 @@
 //! A worker's memory of recent requests: a byte-identical repeat parses no JSON, and a hot one asks
 //! nobody.
 //!
-//! A digest over everything of a request that counts leads to its cache key; for a lease of at most
-//! a second it also leads to the entry itself. A lease holds a weak pointer: what L1 lets go of is
-//! freed, and the next request asks L1 again. One thread, no lock.
+//! A digest over everything of a request that counts leads to its cache key; for the time of a lease
+//! it also leads to the entry itself. A lease holds a weak pointer: what L1 lets go of is freed, and
+//! the next request asks L1 again. A purge, or another entry in the place of the leased one, ends a
+//! lease at once: it holds the numbers that would have grown. One thread, no lock.
 
 use std::collections::{HashMap, VecDeque};
 use std::mem;
@@ -11,7 +12,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use anteroom_actors::model::{BuildKeyHasher, CacheKey, Entry};
+use anteroom_actors::model::{BuildKeyHasher, CacheKey, Entry, Purges, Versions};
 
 use super::respond::StoredHead;
 
@@ -19,12 +20,23 @@ use super::respond::StoredHead;
 pub type Digest = CacheKey;
 
 /// What a request as it came was found to mean.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Meaning {
     /// The key of its answer.
     pub key: CacheKey,
     /// Whether it asks for a stream.
     pub streamed: bool,
+    /// The model it asks, where it names one.
+    pub model: Option<Arc<str>>,
+}
+
+/// When what is known of an entry was known: a lease holds while neither number has grown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Known {
+    /// The latest purge, read before the entry was asked for.
+    pub generation: u64,
+    /// The version of the entry's key, read before the entry was asked for.
+    pub version: u32,
 }
 
 /// An entry that may be served without asking L1, for a moment.
@@ -32,6 +44,7 @@ pub struct Meaning {
 pub struct Lease {
     entry: Weak<Entry>,
     head: Rc<StoredHead>,
+    known: Known,
     until: Instant,
 }
 
@@ -55,6 +68,8 @@ pub enum Recalled {
 
 /// The requests one worker remembers, in bounds.
 pub struct Recall {
+    purges: Purges,
+    versions: Versions,
     remembered: HashMap<Digest, Remembered, BuildKeyHasher>,
     /// The digests, in the order in which they will be looked at for forgetting.
     order: VecDeque<Digest>,
@@ -65,9 +80,12 @@ pub struct Recall {
 }
 
 impl Recall {
-    /// Creates a memory of at most `most` requests, with leases of `lease`.
-    pub fn new(most: usize, lease: Duration) -> Self {
+    /// Creates a memory of at most `most` requests, with leases of `lease` that end at once when
+    /// `purges` or `versions` say so.
+    pub fn new(most: usize, lease: Duration, purges: Purges, versions: Versions) -> Self {
         Self {
+            purges,
+            versions,
             remembered: HashMap::default(),
             order: VecDeque::new(),
             untold: Vec::new(),
@@ -81,9 +99,11 @@ impl Recall {
     pub fn get(&mut self, digest: &Digest, now: Instant, wall_ms: u64) -> Option<Recalled> {
         let remembered = self.remembered.get_mut(digest)?;
         remembered.used = true;
-        let meaning = remembered.meaning;
         if let Some(lease) = &remembered.lease {
+            let key = &remembered.meaning.key;
             if lease.until > now
+                && lease.known.generation == self.purges.generation()
+                && lease.known.version == self.versions.of(key)
                 && let Some(entry) = lease.entry.upgrade()
                 && entry.freshness.is_fresh(wall_ms)
             {
@@ -95,7 +115,7 @@ impl Recall {
             }
             remembered.lease = None;
         }
-        Some(Recalled::Meaning(meaning))
+        Some(Recalled::Meaning(remembered.meaning.clone()))
     }
 
     /// Remembers what `digest` means.
@@ -142,12 +162,17 @@ impl Recall {
         }
     }
 
-    /// Gives `digest` a lease on a fresh entry: until the lease's time is over or the entry turns
-    /// stale, whichever comes first.
+    /// Returns what is known of `key` now; to be asked before its entry is asked for.
+    pub fn known(&self, key: &CacheKey) -> Known {
+        Known { generation: self.purges.generation(), version: self.versions.of(key) }
+    }
+
+    /// Gives `digest` a lease on a fresh entry: until the lease's time is over, the entry turns
+    /// stale, or is purged or replaced, whichever comes first.
     pub fn lease(
         &mut self,
         digest: &Digest,
-        entry: &Arc<Entry>,
+        (entry, known): (&Arc<Entry>, Known),
         head: &Rc<StoredHead>,
         now: Instant,
         wall_ms: u64,
@@ -158,7 +183,7 @@ impl Recall {
         }
         if let Some(remembered) = self.remembered.get_mut(digest) {
             let (entry, head) = (Arc::downgrade(entry), Rc::clone(head));
-            remembered.lease = Some(Lease { entry, head, until: now + lasts });
+            remembered.lease = Some(Lease { entry, head, known, until: now + lasts });
         }
     }
 }

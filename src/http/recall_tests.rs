@@ -9,28 +9,35 @@ fn digest(number: u8) -> Digest {
 }
 
 fn meaning(number: u8) -> Meaning {
-    Meaning { key: CacheKey::new([number; 32]), streamed: false }
+    Meaning { key: CacheKey::new([number; 32]), streamed: false, model: None }
+}
+
+fn recall_of(most: usize) -> Recall {
+    Recall::new(most, Duration::from_secs(1), Purges::default(), Versions::default())
 }
 
 fn entry(lifetime: Duration) -> Arc<Entry> {
     Arc::new(Entry {
         key: CacheKey::new([1; 32]),
         status: 200,
-        headers: Vec::new(),
         body: Bytes::from_static(b"{}"),
-        freshness: Freshness { made_wall_ms: ManualClock::START_WALL_MS, lifetime },
-        usage: None,
-        upstream_latency: Duration::ZERO,
+        freshness: Freshness {
+            made_wall_ms: ManualClock::START_WALL_MS,
+            lifetime,
+            ..Freshness::default()
+        },
+        ..Entry::default()
     })
 }
 
 fn recall_with_lease(lifetime: Duration) -> (Recall, Arc<ManualClock>, Arc<Entry>) {
     let clock = ManualClock::new();
-    let mut recall = Recall::new(4, Duration::from_secs(1));
+    let mut recall = recall_of(4);
     recall.remember(digest(1), meaning(1));
     let entry = entry(lifetime);
     let head = Rc::new(StoredHead::of(&entry));
-    recall.lease(&digest(1), &entry, &head, clock.now(), clock.wall_ms());
+    let known = recall.known(&meaning(1).key);
+    recall.lease(&digest(1), (&entry, known), &head, clock.now(), clock.wall_ms());
     (recall, clock, entry)
 }
 
@@ -84,7 +91,7 @@ fn a_stale_entry_gets_no_lease() {
 #[test]
 fn the_memory_is_bounded_and_spares_what_is_asked_for() {
     let clock = ManualClock::new();
-    let mut recall = Recall::new(4, Duration::from_secs(1));
+    let mut recall = recall_of(4);
     for number in 0..100 {
         recall.remember(digest(number), meaning(number));
         assert!(
@@ -94,7 +101,7 @@ fn the_memory_is_bounded_and_spares_what_is_asked_for() {
         assert!(recall.remembered.len() <= 4 && recall.order.len() <= 4);
     }
     assert!(recall.get(&digest(50), clock.now(), clock.wall_ms()).is_none());
-    let mut off = Recall::new(0, Duration::from_secs(1));
+    let mut off = recall_of(0);
     off.remember(digest(1), meaning(1));
     assert!(off.get(&digest(1), clock.now(), clock.wall_ms()).is_none());
 }
@@ -120,4 +127,26 @@ fn hits_of_what_was_forgotten_are_not_told() {
         recall.remember(digest(number), meaning(number));
     }
     assert!(recall.take_untold().is_empty());
+}
+
+/// A purge or another entry ends a lease at once, also one that came while the entry was asked for.
+#[test]
+fn a_lease_ends_with_a_purge_and_with_a_replacement() {
+    let purge: fn(&Recall) = |recall| {
+        let _record = recall.purges.purge(anteroom_actors::model::Label::ALL, 1);
+    };
+    let replace: fn(&Recall) = |recall| recall.versions.changed(&meaning(1).key);
+    for change in [purge, replace] {
+        let (mut recall, clock, entry) = recall_with_lease(Duration::from_secs(60));
+        assert!(answers(&mut recall, &clock));
+        let before = recall.known(&meaning(1).key);
+        change(&recall);
+        assert!(!answers(&mut recall, &clock));
+        let head = Rc::new(StoredHead::of(&entry));
+        recall.lease(&digest(1), (&entry, before), &head, clock.now(), clock.wall_ms());
+        assert!(!answers(&mut recall, &clock), "asked for before the change");
+        let since = recall.known(&meaning(1).key);
+        recall.lease(&digest(1), (&entry, since), &head, clock.now(), clock.wall_ms());
+        assert!(answers(&mut recall, &clock));
+    }
 }

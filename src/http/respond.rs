@@ -11,6 +11,7 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{AGE, HeaderMap, HeaderName, HeaderValue};
 use anteroom_actors::model::{Entry, Header, Level};
+use anteroom_actors::resolver::InsteadOf;
 use bytes::Bytes;
 
 static CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
@@ -143,17 +144,59 @@ pub fn hit(
     wall_ms: u64,
     timing: HeaderValue,
 ) -> HttpResponse {
+    let dated = head.dated(entry, level, wall_ms);
+    let mut response = kept(entry, head, dated.cache_status, timing);
+    let headers = response.headers_mut();
+    headers.insert(X_CACHE.clone(), HeaderValue::from_static("HIT"));
+    headers.insert(X_CACHE_LEVEL.clone(), HeaderValue::from_static(level.as_str()));
+    headers.insert(AGE, dated.age);
+    response
+}
+
+/// Returns the response with a stale answer of `level`; where the origin was asked, with what it said
+/// instead.
+///
+/// Rule: RFC 9211 §2: an answer without the origin's part is a hit, with a negative time to live; one
+/// for which the origin was asked in vain was forwarded as stale.
+pub fn stale(
+    entry: &Entry,
+    head: &StoredHead,
+    (level, instead_of): (Level, Option<InsteadOf>),
+    wall_ms: u64,
+    timing: HeaderValue,
+) -> HttpResponse {
+    let age_ms = entry.freshness.age_ms(wall_ms);
+    let stale_for = Duration::from_millis(age_ms).saturating_sub(entry.freshness.lifetime);
+    // Rounded up: it has been stale for a part of this second at least.
+    let stale_s = stale_for.as_millis().div_ceil(1_000);
+    let text = match instead_of {
+        None => format!("anteroom; hit; ttl=-{stale_s}; detail={level}"),
+        Some(InsteadOf { label, status }) => {
+            let status = status.map(|status| format!("; fwd-status={status}")).unwrap_or_default();
+            format!("anteroom; fwd=stale{status}; ttl=-{stale_s}; detail=stale-if-error-{label}")
+        }
+    };
+    let mut response = kept(entry, head, value(text), timing);
+    let headers = response.headers_mut();
+    headers.insert(X_CACHE.clone(), HeaderValue::from_static("STALE"));
+    headers.insert(X_CACHE_LEVEL.clone(), HeaderValue::from_static(level.as_str()));
+    headers.insert(AGE, HeaderValue::from(age_ms / 1_000));
+    response
+}
+
+fn kept(
+    entry: &Entry,
+    head: &StoredHead,
+    cache_status: HeaderValue,
+    timing: HeaderValue,
+) -> HttpResponse {
     let mut response =
         HttpResponse::with_body(head.status, entry.body.clone()).map_into_boxed_body();
     let headers = response.headers_mut();
     for (name, value) in &head.headers {
         headers.append(name.clone(), value.clone());
     }
-    let dated = head.dated(entry, level, wall_ms);
-    headers.insert(CACHE_STATUS.clone(), dated.cache_status);
-    headers.insert(X_CACHE.clone(), HeaderValue::from_static("HIT"));
-    headers.insert(X_CACHE_LEVEL.clone(), HeaderValue::from_static(level.as_str()));
-    headers.insert(AGE, dated.age);
+    headers.insert(CACHE_STATUS.clone(), cache_status);
     headers.insert(SERVER_TIMING.clone(), timing);
     response
 }
@@ -236,11 +279,13 @@ mod tests {
         let entry = Entry {
             key: CacheKey::new([1; 32]),
             status: 200,
-            headers: Vec::new(),
             body: Bytes::new(),
-            freshness: Freshness { made_wall_ms: 10_000, lifetime: Duration::from_secs(60) },
-            usage: None,
-            upstream_latency: Duration::ZERO,
+            freshness: Freshness {
+                made_wall_ms: 10_000,
+                lifetime: Duration::from_secs(60),
+                ..Freshness::default()
+            },
+            ..Entry::default()
         };
         for (wall_ms, age, ttl) in [
             (9_000, "0", 59),

@@ -1,9 +1,9 @@
 //! Which route a request takes.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix_web::http::header::HeaderName;
+use anteroom_actors::model::{Label, LabelKind, Lifetimes};
 
 use crate::canonical::{CREDENTIAL_HEADERS, Profile};
 use crate::settings::{Scope as ScopeKind, Settings, UpstreamKind};
@@ -25,7 +25,9 @@ pub struct Route {
     /// Whether its answers are kept.
     pub cached: bool,
     /// How long they may be served.
-    pub lifetime: Duration,
+    pub lifetimes: Lifetimes,
+    /// What all of them can be purged by.
+    pub labels: Vec<Label>,
     /// Whether all callers share them.
     pub shared: bool,
     /// Headers that are forwarded and keyed: the profile's and the route's own, sorted.
@@ -129,7 +131,12 @@ impl Route {
             upstream: Arc::from(route.upstream.as_str()),
             upstream_identity: identity(&route.upstream, settings),
             cached: route.cache,
-            lifetime: route.lifetime.get(),
+            lifetimes: Lifetimes {
+                lifetime: route.lifetime.get(),
+                stale_while_revalidate: route.stale_while_revalidate.get(),
+                stale_if_error: route.stale_if_error.get(),
+            },
+            labels: vec![Label::new(LabelKind::Route, route.name.as_bytes())],
             shared: route.scope == ScopeKind::Shared,
             keyed_headers,
             recalled_headers: HeaderNames::new(recalled_headers),

@@ -49,7 +49,12 @@ impl Worker {
     /// Creates the thread's state and starts its regular flush.
     pub fn start(gateway: Arc<Gateway>, digest_key: [u64; 4]) -> Rc<Self> {
         let cache = &gateway.settings.cache;
-        let recall = Recall::new(cache.recall_entries, cache.recall_lease.get());
+        let recall = Recall::new(
+            cache.recall_entries,
+            cache.recall_lease.get(),
+            gateway.topology.purges.clone(),
+            gateway.topology.versions.clone(),
+        );
         let forwarder = Forwarder::new(&gateway.upstreams, &gateway.clock);
         let under_way = Arc::new(AtomicUsize::new(0));
         gateway.under_way.lock().push(Arc::clone(&under_way));

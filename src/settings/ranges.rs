@@ -149,6 +149,8 @@ const RANGES: &[(&str, Range)] = &[
     ("upstreams.*.keep_alive", time(secs(1), hours(1))),
     ("upstreams.*.think_time_per_token", time(secs(0), secs(10))),
     ("routes.*.lifetime", time(secs(1), days(365))),
+    ("routes.*.stale_while_revalidate", time(secs(0), days(365))),
+    ("routes.*.stale_if_error", time(secs(0), days(365))),
     ("memory.threshold", size(mib(16), tib(1))),
     ("conversation.max_history", count(1, 10_000)),
     ("models.max_loaded", count(1, 1_000)),

@@ -24,6 +24,10 @@ pub struct Route {
     pub cache: bool,
     /// How long an answer may be served, from its making.
     pub lifetime: HumanDuration,
+    /// How much longer it may be served while a new one is fetched.
+    pub stale_while_revalidate: HumanDuration,
+    /// How much longer it may be served where the upstream fails.
+    pub stale_if_error: HumanDuration,
     /// Who shares answers.
     pub scope: Scope,
     /// Request headers forwarded and keyed beside the profile's own, in lower case.
@@ -40,6 +44,8 @@ impl Default for Route {
             upstream: "default".to_owned(),
             cache: false,
             lifetime: HumanDuration::from_secs(7200),
+            stale_while_revalidate: HumanDuration::from_secs(60),
+            stale_if_error: HumanDuration::from_secs(86_400),
             scope: Scope::Credential,
             forward_headers: Vec::new(),
         }

@@ -54,7 +54,8 @@ pub const REQUESTS: MetricName = counter(
     "anteroom_requests_total",
     &["route", "outcome"],
     "One for each answered request. Outcomes: hit_l1, hit_l2, hit_l3, miss (led an upstream call), \
-     coalesced (joined one), bypass (past the cache), error (an error of the gateway's own). A \
+     coalesced (joined one), bypass (past the cache), error (an error of the gateway's own), stale \
+     (a kept answer past its lifetime). A \
      request that waited in a flight and got its answer from a level is a hit of that level.",
 );
 
@@ -195,7 +196,7 @@ const fn value(
 }
 
 /// Every number of every actor.
-pub const ACTOR_NUMBERS: [ActorNumber; 32] = [
+pub const ACTOR_NUMBERS: [ActorNumber; 35] = [
     event("lookups", &["l1", "l2", "l3"], "a key was asked for; hit, miss, error or skipped"),
     event("hits", &["l1", "l2", "l3"], "a lookup found a fresh entry"),
     event("misses", &["l1", "l2", "l3"], "a lookup found none"),
@@ -217,6 +218,7 @@ pub const ACTOR_NUMBERS: [ActorNumber; 32] = [
     event("damaged", &["l2", "l3"], "a stored record was not what was written, and was removed"),
     event("evictions", &["l1", "l3"], "an entry left to make room"),
     event("expired", &["l1", "l3"], "an entry left because its time was over"),
+    event("purged", &["l1", "l2", "l3"], "an entry was not served, or not taken: it was purged"),
     event("breaker_opened", &["l2", "l3"], "the level was left out because its server failed"),
     value("entries", &["l1", "l3"], "entries held"),
     value("bytes", &["l1", "l3"], "bytes held; L1 counts headers and overhead, L3 records"),
@@ -229,8 +231,10 @@ pub const ACTOR_NUMBERS: [ActorNumber; 32] = [
     event("led", &["resolver"], "a request started a flight"),
     event("joined", &["resolver"], "a request joined a flight"),
     event("alone", &["resolver"], "a request started a flight that nobody may join"),
+    event("refreshes", &["resolver"], "a stale answer was served and a new one fetched behind"),
     event("calls", &["fetch"], "an origin was called"),
     event("failures", &["fetch"], "a call brought no whole answer"),
+    event("fallbacks", &["fetch"], "a stale answer was served in place of the origin's failure"),
     event("kept", &["fetch"], "a whole answer was judged fit and given to the levels"),
     value("orphans", &["fetch"], "calls that go on although everybody has left"),
     event("batches", &["recorder"], "a worker's batch of samples came"),

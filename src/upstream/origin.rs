@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use anteroom_actors::clock::SharedClock;
 use anteroom_actors::error::OriginError;
-use anteroom_actors::model::{Header, Verdict};
-use anteroom_actors::origin::{Answer, Head, Judge, Origin, OriginCall, OriginFactory};
+use anteroom_actors::model::{Entry, Header, Verdict};
+use anteroom_actors::origin::{Answer, Head, Judge, Origin, OriginCall, OriginFactory, Reply};
 use awc::http::Method;
 use bytes::Bytes;
 use futures_util::future::LocalBoxFuture;
@@ -39,17 +39,22 @@ struct UpstreamOrigin {
 }
 
 impl Origin for UpstreamOrigin {
-    fn call(&self, call: Arc<OriginCall>) -> LocalBoxFuture<'static, Result<Answer, OriginError>> {
+    fn call(
+        &self,
+        call: Arc<OriginCall>,
+        _kept: Option<Arc<Entry>>,
+    ) -> LocalBoxFuture<'static, Result<Reply, OriginError>> {
         let way = self.ways.get(&call.upstream).map(Rc::clone);
         let route = self.routes.get(call.route).copied();
         Box::pin(async move {
             let (Some(way), Some(route)) = (way, route) else {
                 return Err(internal(&call));
             };
-            match &*way {
-                Way::Http(client) => call_http(client, &call, route).await,
-                Way::Builtin(builtin) => Ok(call_builtin(builtin, call, route).await),
-            }
+            let answer = match &*way {
+                Way::Http(client) => call_http(client, &call, route).await?,
+                Way::Builtin(builtin) => call_builtin(builtin, call, route).await,
+            };
+            Ok(Reply::Answer(answer))
         })
     }
 }
@@ -144,7 +149,7 @@ fn judge(
             content_type: content_type.as_deref(),
             content_encoding: content_encoding.as_deref(),
             body,
-            lifetime: call.lifetime,
+            lifetimes: call.lifetimes,
         }),
     })
 }

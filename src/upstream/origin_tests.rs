@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::spec::{SpecKind, UpstreamSpec};
-use super::super::tests::{Upstream, call, clock, gather, header, origin};
+use super::super::tests::{LIFETIMES, Upstream, ask_origin, call, clock, gather, header, origin};
 use super::*;
 use crate::canonical::Profile;
 
@@ -38,14 +38,14 @@ async fn an_answer_brings_its_stored_headers_and_its_judge() {
     let origin = origin(upstream.spec());
     for (route, shareable) in [(0, true), (1, false)] {
         let call = OriginCall { route, ..call("POST", "/v1/x", "{}") };
-        let answer = origin.call(call.into()).await.unwrap();
+        let answer = ask_origin(&*origin, call).await.unwrap();
         assert_eq!(answer.head.headers.len(), 4);
         assert_eq!(
             answer.stored_headers,
             [header("content-type", "application/json"), header("openai-version", "2")]
         );
         assert_eq!((answer.shareable, answer.head.streamed), (shareable, false));
-        let keep = Verdict::Keep { lifetime: Duration::from_secs(60), usage: None };
+        let keep = Verdict::Keep { lifetimes: LIFETIMES, usage: None };
         assert_eq!((answer.judge)(&Bytes::from_static(b"{\"a\":1}")), keep);
     }
 }
@@ -55,7 +55,7 @@ async fn an_answer_that_must_not_be_stored_is_discarded() {
     let upstream = Upstream::answers(
         "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncache-control: no-store\r\ncontent-length: 7\r\n\r\n{\"a\":1}",
     );
-    let answer = origin(upstream.spec()).call(call("POST", "/v1/x", "{}").into()).await.unwrap();
+    let answer = ask_origin(&*origin(upstream.spec()), call("POST", "/v1/x", "{}")).await.unwrap();
     let verdict = (answer.judge)(&Bytes::from_static(b"{\"a\":1}"));
     assert_eq!(verdict, Verdict::Discard("no-store"));
 }
@@ -69,7 +69,7 @@ async fn an_unknown_upstream_or_route_is_an_error_of_ours() {
         OriginCall { target: "no path".into(), ..call("POST", "/v1/x", "") },
         OriginCall { method: "NO METHOD".into(), ..call("POST", "/v1/x", "") },
     ] {
-        let error = origin.call(wrong.into()).await.err().unwrap();
+        let error = ask_origin(&*origin, wrong).await.err().unwrap();
         assert_eq!(error.label(), "internal");
     }
 }
@@ -81,7 +81,8 @@ async fn the_built_in_model_answers_and_is_judged_like_a_provider() {
     let routes = [RouteSpec { profile: Profile::Chat, shared: true }];
     let origin = factory(upstreams, Arc::new(routes), clock())();
     let body = "{\"messages\":[{\"role\":\"user\",\"content\":\"Hello there\"}]}";
-    let mut answer = origin.call(call("POST", "/v1/chat/completions", body).into()).await.unwrap();
+    let mut answer =
+        ask_origin(&*origin, call("POST", "/v1/chat/completions", body)).await.unwrap();
     assert!(answer.shareable);
     let judge = std::mem::replace(&mut answer.judge, Box::new(|_| Verdict::Discard("")));
     let (status, body) = gather(answer).await.unwrap();

@@ -10,9 +10,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
-
-use anteroom_actors::model::{Usage, Verdict};
+use anteroom_actors::model::{Lifetimes, Usage, Verdict};
 
 pub use reason::Reason;
 
@@ -34,7 +32,7 @@ pub struct Judged<'a> {
     /// The body, as received.
     pub body: &'a [u8],
     /// How long it may be served, if it is kept.
-    pub lifetime: Duration,
+    pub lifetimes: Lifetimes,
 }
 
 /// Decides over a whole answer.
@@ -44,13 +42,13 @@ pub struct Judged<'a> {
 /// body that the protocol cut does not come here.
 pub fn verdict(judged: &Judged<'_>) -> Verdict {
     match examine(judged) {
-        Ok(usage) => Verdict::Keep { lifetime: judged.lifetime, usage },
+        Ok(usage) => Verdict::Keep { lifetimes: judged.lifetimes, usage },
         Err(reason) => Verdict::Discard(reason.label()),
     }
 }
 
 fn examine(judged: &Judged<'_>) -> Result<Option<Usage>, Reason> {
-    let Judged { profile, streamed, status, content_type, content_encoding, body, lifetime: _ } =
+    let Judged { profile, streamed, status, content_type, content_encoding, body, lifetimes: _ } =
         *judged;
     let is_generic = profile == Profile::Generic;
     if !(status == 200 || is_generic && status == 203) {

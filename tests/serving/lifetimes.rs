@@ -10,7 +10,7 @@ use crate::support::redis::{Redis, Reply};
 fn route(lifetime: &str) -> String {
     format!(
         "routes:\n  - {{name: chat, methods: [POST], path: /v1/chat/completions, profile: chat, \
-         cache: true, lifetime: {lifetime}}}\n"
+         cache: true, lifetime: {lifetime}, stale_while_revalidate: 0s, stale_if_error: 0s}}\n"
     )
 }
 

@@ -8,7 +8,7 @@ use super::Breaker;
 use crate::clock::SharedClock;
 use crate::error::LevelError;
 use crate::message::InsertOutcome;
-use crate::model::{CacheKey, Entry};
+use crate::model::{CacheKey, Entry, Purges};
 use crate::settings::L3Settings;
 use crate::store::{Database, DatabaseSnapshot, record};
 
@@ -24,6 +24,7 @@ const FLUSH_AT_MOST: Duration = Duration::from_secs(30);
 pub(super) struct DatabaseGuard {
     database: Database,
     settings: L3Settings,
+    purges: Purges,
     clock: SharedClock,
     breaker: RefCell<Breaker>,
     read_trouble: RefCell<Option<String>>,
@@ -41,6 +42,7 @@ pub(super) struct Counters {
     pub(super) errors: Cell<u64>,
     pub(super) skipped: Cell<u64>,
     pub(super) damaged: Cell<u64>,
+    pub(super) purged: Cell<u64>,
     pub(super) insert_refusals: Cell<u64>,
     /// Dropped before they were queued.
     pub(super) insert_drops: Cell<u64>,
@@ -48,11 +50,12 @@ pub(super) struct Counters {
 
 impl DatabaseGuard {
     /// Starts the database's threads.
-    pub(super) fn new(settings: L3Settings, clock: SharedClock) -> Self {
+    pub(super) fn new(settings: L3Settings, purges: Purges, clock: SharedClock) -> Self {
         Self {
             database: Database::start(&settings, Arc::clone(&clock)),
             breaker: RefCell::new(Breaker::new(settings.breaker.clone())),
             settings,
+            purges,
             clock,
             read_trouble: RefCell::new(None),
             last_error: RefCell::new(None),
@@ -61,7 +64,8 @@ impl DatabaseGuard {
         }
     }
 
-    /// Returns the fresh entry of `key`, or why there is no telling, within the level's time-out.
+    /// Returns the entry of `key` that is of use, fresh or stale, or why there is no telling, within
+    /// the level's time-out. What was purged is a miss, and is removed behind.
     pub(super) async fn lookup(&self, key: CacheKey) -> Result<Option<Arc<Entry>>, LevelError> {
         let counters = &self.counters;
         bump(&counters.lookups);
@@ -80,10 +84,9 @@ impl DatabaseGuard {
         match answer.unwrap_or(Err(timed_out)) {
             Ok(found) => {
                 self.answered();
-                let wall_ms = self.clock.wall_ms();
-                let fresh = found.filter(|entry| entry.freshness.is_fresh(wall_ms)).map(Arc::new);
-                bump(if fresh.is_some() { &counters.hits } else { &counters.misses });
-                Ok(fresh)
+                let useful = self.useful(found);
+                bump(if useful.is_some() { &counters.hits } else { &counters.misses });
+                Ok(useful.map(Arc::new))
             }
             Err(error @ LevelError::Damaged(_)) => {
                 self.answered();
@@ -103,10 +106,23 @@ impl DatabaseGuard {
         }
     }
 
+    fn useful(&self, found: Option<Entry>) -> Option<Entry> {
+        let entry = found?;
+        if self.purges.covers(&entry.key, &entry.labels) {
+            bump(&self.counters.purged);
+            self.database.remove(entry.key);
+            return None;
+        }
+        entry.freshness.is_of_use(self.clock.wall_ms()).then_some(entry)
+    }
+
     /// Queues `entry` to be written behind.
     pub(super) fn insert(&self, entry: Arc<Entry>) -> Result<InsertOutcome, LevelError> {
+        let is_purged = self.purges.covers(&entry.key, &entry.labels);
+        self.counters.purged.set(self.counters.purged.get() + u64::from(is_purged));
         let is_kept = record::encoded_len(&entry) <= self.settings.max_record_bytes
-            && entry.freshness.is_fresh(self.clock.wall_ms());
+            && entry.freshness.is_of_use(self.clock.wall_ms())
+            && !is_purged;
         if !is_kept {
             bump(&self.counters.insert_refusals);
             return Ok(InsertOutcome::Refused);

@@ -13,7 +13,7 @@ use crate::error::LevelError;
 use crate::message::{
     ActorState, Flush, Insert, InsertOutcome, LevelHandle, Lookup, Ping, Report, Slot, Touched,
 };
-use crate::model::Entry;
+use crate::model::{Entry, Purges, Versions};
 use crate::settings::L1Settings;
 use crate::store::memory::{MemoryStore, Stored};
 
@@ -39,9 +39,14 @@ pub struct L1Actor {
 
 impl L1Actor {
     /// Creates an empty L1.
-    pub fn new(settings: L1Settings, clock: SharedClock) -> Self {
+    pub fn new(
+        settings: L1Settings,
+        purges: Purges,
+        versions: Versions,
+        clock: SharedClock,
+    ) -> Self {
         Self {
-            store: MemoryStore::new(settings),
+            store: MemoryStore::new(settings, purges, versions),
             clock,
             lookups: 0,
             hits: 0,
@@ -73,7 +78,8 @@ impl Handler<Lookup> for L1Actor {
 
     fn handle(&mut self, message: Lookup, _ctx: &mut Self::Context) -> Self::Result {
         self.lookups += 1;
-        let found = self.store.get(&message.key, self.clock.now(), self.clock.wall_ms());
+        let (now, wall_ms) = (self.clock.now(), self.clock.wall_ms());
+        let found = self.store.get(&message.key, message.streamed, now, wall_ms);
         self.hits += u64::from(found.is_some());
         Ok(found)
     }
@@ -86,7 +92,12 @@ impl Handler<Insert> for L1Actor {
         let now = self.clock.now();
         self.store.sweep(now, SWEEP_A_MESSAGE);
         self.inserts += 1;
-        match self.store.insert(message.entry, now) {
+        let stored = if message.converted {
+            self.store.insert_converted(message.entry, now)
+        } else {
+            self.store.insert(message.entry, now)
+        };
+        match stored {
             Stored::Yes | Stored::Present => Ok(InsertOutcome::Stored),
             Stored::Refused => {
                 self.refusals += 1;
@@ -131,6 +142,7 @@ impl Handler<Ping> for L1Actor {
                 ("insert_refusals", self.refusals),
                 ("evictions", self.store.evictions()),
                 ("expired", self.store.expired()),
+                ("purged", self.store.purged()),
                 ("entries", self.store.entries()),
                 ("bytes", self.store.bytes()),
             ],

@@ -21,7 +21,7 @@ use crate::error::LevelError;
 #[cfg(feature = "fault-injection")]
 use crate::message::Panic;
 use crate::message::{ActorState, Flush, Insert, InsertOutcome, LevelHandle, Lookup, Ping, Report};
-use crate::model::Entry;
+use crate::model::{Entry, Purges};
 use crate::settings::L2Settings;
 
 /// The cache level in Redis.
@@ -41,8 +41,8 @@ impl Drop for Care {
 
 impl L2Actor {
     /// Creates the level. It connects once it is started, behind; until then lookups are skipped.
-    pub fn new(settings: L2Settings, clock: SharedClock) -> Self {
-        Self { redis: Rc::new(RedisGuard::new(&settings, clock)), care: None }
+    pub fn new(settings: L2Settings, purges: Purges, clock: SharedClock) -> Self {
+        Self { redis: Rc::new(RedisGuard::new(&settings, purges, clock)), care: None }
     }
 
     /// Puts the address of a started actor where its askers look for it.
@@ -75,7 +75,7 @@ impl Actor for L2Actor {
 impl Handler<Lookup> for L2Actor {
     type Result = ResponseFuture<Result<Option<Arc<Entry>>, LevelError>>;
 
-    fn handle(&mut self, Lookup { key }: Lookup, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, Lookup { key, .. }: Lookup, _: &mut Self::Context) -> Self::Result {
         let redis = Rc::clone(&self.redis);
         Box::pin(async move { redis.lookup(key).await })
     }
@@ -84,7 +84,7 @@ impl Handler<Lookup> for L2Actor {
 impl Handler<Insert> for L2Actor {
     type Result = ResponseFuture<Result<InsertOutcome, LevelError>>;
 
-    fn handle(&mut self, Insert { entry }: Insert, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, Insert { entry, .. }: Insert, _: &mut Self::Context) -> Self::Result {
         let redis = Rc::clone(&self.redis);
         Box::pin(async move { redis.insert(&entry).await })
     }
@@ -121,6 +121,7 @@ impl Handler<Ping> for L2Actor {
                 ("insert_refusals", counters.insert_refusals.get()),
                 ("insert_drops", counters.insert_drops.get()),
                 ("damaged", counters.damaged.get()),
+                ("purged", counters.purged.get()),
                 ("breaker_opened", redis.times_opened()),
                 ("connections", number(redis.num_connections())),
                 ("writes_in_flight", number(redis.writes_in_flight())),

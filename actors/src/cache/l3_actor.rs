@@ -22,7 +22,7 @@ use crate::error::LevelError;
 #[cfg(feature = "fault-injection")]
 use crate::message::Panic;
 use crate::message::{ActorState, Flush, Insert, InsertOutcome, LevelHandle, Lookup, Ping, Report};
-use crate::model::Entry;
+use crate::model::{Entry, Purges};
 use crate::settings::L3Settings;
 
 /// The cache level in a database.
@@ -43,8 +43,8 @@ impl Drop for Care {
 impl L3Actor {
     /// Creates the level and starts its threads. They open the database at once, behind; one
     /// that is away is used when it comes.
-    pub fn new(settings: L3Settings, clock: SharedClock) -> Self {
-        Self { database: Rc::new(DatabaseGuard::new(settings, clock)), care: None }
+    pub fn new(settings: L3Settings, purges: Purges, clock: SharedClock) -> Self {
+        Self { database: Rc::new(DatabaseGuard::new(settings, purges, clock)), care: None }
     }
 
     /// Puts the address of a started actor where its askers look for it.
@@ -76,7 +76,7 @@ impl Actor for L3Actor {
 impl Handler<Lookup> for L3Actor {
     type Result = ResponseFuture<Result<Option<Arc<Entry>>, LevelError>>;
 
-    fn handle(&mut self, Lookup { key }: Lookup, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, Lookup { key, .. }: Lookup, _: &mut Self::Context) -> Self::Result {
         let database = Rc::clone(&self.database);
         Box::pin(async move { database.lookup(key).await })
     }
@@ -85,7 +85,7 @@ impl Handler<Lookup> for L3Actor {
 impl Handler<Insert> for L3Actor {
     type Result = Result<InsertOutcome, LevelError>;
 
-    fn handle(&mut self, Insert { entry }: Insert, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, Insert { entry, .. }: Insert, _: &mut Self::Context) -> Self::Result {
         self.database.insert(entry)
     }
 }
@@ -121,6 +121,7 @@ impl Handler<Ping> for L3Actor {
                 ("insert_refusals", counters.insert_refusals.get()),
                 ("insert_drops", counters.insert_drops.get().saturating_add(database.dropped)),
                 ("damaged", counters.damaged.get()),
+                ("purged", counters.purged.get()),
                 ("evictions", database.evicted),
                 ("expired", database.expired),
                 ("entries", database.entries),

@@ -11,7 +11,7 @@ use super::Breaker;
 use crate::clock::SharedClock;
 use crate::error::LevelError;
 use crate::message::InsertOutcome;
-use crate::model::{CacheKey, Entry, Level};
+use crate::model::{CacheKey, Entry, Level, Purges};
 use crate::settings::L2Settings;
 use crate::store::redis::{RedisStore, Written};
 
@@ -27,6 +27,7 @@ const MAX_DOOMED: usize = 64;
 pub(super) struct RedisGuard {
     store: RedisStore,
     breaker: RefCell<Breaker>,
+    purges: Purges,
     clock: SharedClock,
     connect_pause: Duration,
     next_connect: Cell<Instant>,
@@ -53,15 +54,17 @@ pub(super) struct Counters {
     pub(super) insert_refusals: Cell<u64>,
     pub(super) insert_drops: Cell<u64>,
     pub(super) damaged: Cell<u64>,
+    pub(super) purged: Cell<u64>,
 }
 
 impl RedisGuard {
-    pub(super) fn new(settings: &L2Settings, clock: SharedClock) -> Self {
+    pub(super) fn new(settings: &L2Settings, purges: Purges, clock: SharedClock) -> Self {
         let now = clock.now();
         let max_writes = u32::try_from(settings.max_writes_in_flight).unwrap_or(u32::MAX).max(1);
         Self {
             store: RedisStore::new(settings),
             breaker: RefCell::new(Breaker::new(settings.breaker.clone())),
+            purges,
             clock,
             connect_pause: settings.breaker.probe_after,
             next_connect: Cell::new(now),
@@ -76,8 +79,8 @@ impl RedisGuard {
         }
     }
 
-    /// Returns the fresh entry of `key`. What is there and no record of `key` is a miss, and is
-    /// removed behind.
+    /// Returns the entry of `key` that is of use, fresh or stale. What was purged, or is no record
+    /// of `key`, is a miss, and is removed behind.
     pub(super) async fn lookup(&self, key: CacheKey) -> Result<Option<Arc<Entry>>, LevelError> {
         count(&self.counters.lookups);
         if !self.breaker.borrow().allows() {
@@ -87,7 +90,13 @@ impl RedisGuard {
         let found = self.store.get(&key).await;
         self.judge(&found);
         match found {
-            Ok(Some(entry)) if entry.freshness.is_fresh(self.clock.wall_ms()) => {
+            Ok(Some(entry)) if self.purges.covers(&key, &entry.labels) => {
+                count(&self.counters.misses);
+                count(&self.counters.purged);
+                self.doom(key);
+                Ok(None)
+            }
+            Ok(Some(entry)) if entry.freshness.is_of_use(self.clock.wall_ms()) => {
                 count(&self.counters.hits);
                 Ok(Some(Arc::new(entry)))
             }
@@ -124,6 +133,10 @@ impl RedisGuard {
     }
 
     async fn write(&self, entry: &Entry) -> Result<Written, LevelError> {
+        if self.purges.covers(&entry.key, &entry.labels) {
+            count(&self.counters.purged);
+            return Ok(Written::NotWorth);
+        }
         if !self.breaker.borrow().allows() {
             return Err(LevelError::Skipped("the breaker is open"));
         }

@@ -8,7 +8,8 @@ use super::Slot;
 use crate::error::LevelError;
 use crate::model::{CacheKey, Entry, Level};
 
-/// Worker or flight → level: the entry of `key`, if it is there. A stale entry counts as absent.
+/// Worker or flight → level: the entry of `key`, if it is there. It may be stale, if it is of use
+/// still; a purged one counts as absent.
 ///
 /// Deadline: what is left of the request's level budget. Loss: a miss.
 #[derive(Debug, Clone, Message)]
@@ -16,6 +17,9 @@ use crate::model::{CacheKey, Entry, Level};
 pub struct Lookup {
     /// Which answer.
     pub key: CacheKey,
+    /// Whether it is wanted as a stream. L1 prefers that form where it holds both; the others hold
+    /// one, which may be either.
+    pub streamed: bool,
 }
 
 /// Flight → level: keep `entry`. Sent off the response path.
@@ -26,6 +30,8 @@ pub struct Lookup {
 pub struct Insert {
     /// What to keep.
     pub entry: Arc<Entry>,
+    /// Whether it is the other form of what is kept already, made from it: only L1 takes those.
+    pub converted: bool,
 }
 
 /// What a level did with an [`Insert`].

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{CacheKey, Freshness, Usage};
+use super::{CacheKey, Freshness, Label, Labels, Usage};
 
 /// One header of a stored answer. Names are lower case.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub struct Header {
 }
 
 /// An answer that may be served again. Immutable: a hit never rewrites it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Entry {
     /// The key it was made for.
     pub key: CacheKey,
@@ -26,8 +26,14 @@ pub struct Entry {
     pub headers: Vec<Header>,
     /// The body, byte for byte as the origin sent it.
     pub body: Bytes,
+    /// Whether the body is a stream of events.
+    pub streamed: bool,
     /// How long it may be served.
     pub freshness: Freshness,
+    /// What it can be purged by.
+    pub labels: Labels,
+    /// The model that was asked, where the request names one.
+    pub model: Option<Box<str>>,
     /// What the call cost, where the origin said so.
     pub usage: Option<Usage>,
     /// How long the call took, from its start to the answer's last byte.
@@ -46,6 +52,8 @@ impl Entry {
             .iter()
             .map(|header| header.name.len() + header.value.len() + size_of::<Header>())
             .sum();
-        Self::OVERHEAD_BYTES + headers + self.body.len()
+        let labels = self.labels.names.len() * size_of::<Label>();
+        let model = self.model.as_ref().map_or(0, |model| model.len());
+        Self::OVERHEAD_BYTES + headers + labels + model + self.body.len()
     }
 }

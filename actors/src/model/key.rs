@@ -5,7 +5,7 @@ use std::fmt;
 /// A 256-bit digest of all that makes two requests the same, the caller's scope included.
 ///
 /// A digest of this size needs no comparison of requests: two that differ never meet.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CacheKey([u8; 32]);
 
 impl CacheKey {
@@ -20,6 +20,29 @@ impl CacheKey {
     /// Returns the digest.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
+    }
+
+    /// Returns the key that [`Self::to_hex`] was asked of; `None` for anything but 64 hexadecimal
+    /// digits.
+    pub fn from_hex(text: &str) -> Option<Self> {
+        if text.len() != 64 || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+            return None;
+        }
+        let mut bytes = [0; 32];
+        for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+            *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+        }
+        Some(Self(bytes))
+    }
+
+    /// Returns the name that the same answer has in its other form, an object for a stream and a
+    /// stream for an object. For memory only: outside there is one entry for both.
+    pub fn of_other_form(&self) -> Self {
+        let Self(mut bytes) = *self;
+        for byte in &mut bytes {
+            *byte ^= 0x5a;
+        }
+        Self(bytes)
     }
 
     /// Returns 64 lower-case hexadecimal digits.

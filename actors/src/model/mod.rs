@@ -3,15 +3,23 @@
 mod entry;
 mod freshness;
 mod key;
+mod label;
 mod level;
 mod outcome;
+mod purge;
 mod sample;
 mod usage;
+mod versions;
+mod wants;
 
 pub use entry::{Entry, Header};
-pub use freshness::Freshness;
+pub use freshness::{Freshness, Lifetimes, Standing};
 pub use key::{BuildKeyHasher, CacheKey, KeyHasher};
+pub use label::{Label, LabelKind, Labels};
 pub use level::Level;
 pub use outcome::{Outcome, Verdict};
+pub use purge::{PurgeRecord, Purges};
 pub use sample::{Sample, SampleBatch};
 pub use usage::Usage;
+pub use versions::Versions;
+pub use wants::{Use, Wants};

@@ -1,15 +1,15 @@
 //! How a request ended, and what the gateway thinks of an answer: data, so that headers,
 //! metrics and logs use the same words.
 
-use std::time::Duration;
-
-use super::{Level, Usage};
+use super::{Level, Lifetimes, Usage};
 
 /// How a request was answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// From a level.
+    /// From a level, fresh.
     Hit(Level),
+    /// From a level, stale.
+    Stale,
     /// By an upstream call that this request led.
     Miss,
     /// By an upstream call that another request led.
@@ -22,7 +22,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// All outcomes, for tables of counters.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Hit(Level::L1),
         Self::Hit(Level::L2),
         Self::Hit(Level::L3),
@@ -30,6 +30,7 @@ impl Outcome {
         Self::Coalesced,
         Self::Bypass,
         Self::Error,
+        Self::Stale,
     ];
 
     /// Returns the metric label.
@@ -42,6 +43,7 @@ impl Outcome {
             Self::Coalesced => "coalesced",
             Self::Bypass => "bypass",
             Self::Error => "error",
+            Self::Stale => "stale",
         }
     }
 
@@ -53,6 +55,7 @@ impl Outcome {
             Self::Coalesced => 4,
             Self::Bypass => 5,
             Self::Error => 6,
+            Self::Stale => 7,
         }
     }
 }
@@ -63,7 +66,7 @@ pub enum Verdict {
     /// Keep it.
     Keep {
         /// How long it may be served.
-        lifetime: Duration,
+        lifetimes: Lifetimes,
         /// What the call cost, where the answer says so.
         usage: Option<Usage>,
     },

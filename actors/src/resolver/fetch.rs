@@ -4,17 +4,16 @@ use std::cell::Cell;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::{Either, select};
 use futures_util::stream::StreamExt;
 
-use super::flight::{FlightWriter, Kept};
+use super::flight::{FlightWriter, InsteadOf, Kept};
 use crate::clock::SharedClock;
 use crate::error::OriginError;
-use crate::model::{Entry, Freshness, Header, Verdict};
-use crate::origin::{Answer, Origin, OriginCall};
+use crate::model::{Entry, Freshness, Verdict};
+use crate::origin::{Answer, Origin, OriginCall, Reply};
 use crate::settings::FlightSettings;
 
 /// What a fetching thread lends to its calls.
@@ -27,14 +26,18 @@ pub(super) struct Fetching {
     pub(super) orphans: Rc<Cell<usize>>,
 }
 
-/// A whole answer, judged.
-pub(super) struct Landing {
-    pub(super) whole: Option<Bytes>,
-    pub(super) kept: Kept,
-    pub(super) entry: Option<Arc<Entry>>,
+/// How a call ended that did not fail.
+pub(super) enum Landing {
+    /// With a whole answer, judged.
+    Whole { whole: Option<Bytes>, kept: Kept, entry: Option<Arc<Entry>> },
+    /// With an answer in whose place the kept one is served.
+    Instead(InsteadOf),
+    /// The kept answer is still right; this is it, with its new life.
+    Unchanged(Arc<Entry>),
 }
 
-/// Calls the origin and passes its answer on as it comes.
+/// Calls the origin and passes its answer on as it comes. `kept` is a stale answer: where the origin
+/// answers with a status that speaks of its trouble, that answer is dropped.
 ///
 /// # Errors
 ///
@@ -42,11 +45,12 @@ pub(super) struct Landing {
 /// the call is not allowed or took too long.
 pub(super) async fn carry(
     call: &Arc<OriginCall>,
+    kept: Option<&Arc<Entry>>,
     writer: &FlightWriter,
     fetching: &Fetching,
     on_unshareable: impl FnOnce(),
 ) -> Result<Landing, OriginError> {
-    let carried = pin!(carry_all(call, writer, fetching, on_unshareable));
+    let carried = pin!(carry_all(call, kept, writer, fetching, on_unshareable));
     let given_up = pin!(given_up(writer, fetching));
     match select(carried, given_up).await {
         Either::Left((landing, _)) => landing,
@@ -56,17 +60,26 @@ pub(super) async fn carry(
 
 async fn carry_all(
     call: &Arc<OriginCall>,
+    kept: Option<&Arc<Entry>>,
     writer: &FlightWriter,
     fetching: &Fetching,
     on_unshareable: impl FnOnce(),
 ) -> Result<Landing, OriginError> {
     let started = fetching.clock.now();
-    let answer = fetching.origin.call(Arc::clone(call)).await?;
+    let reply = fetching.origin.call(Arc::clone(call), kept.cloned()).await?;
     let waited = fetching.clock.now().duration_since(started);
     writer.time(|timings| timings.upstream = Some(waited));
 
+    let answer = match reply {
+        Reply::Answer(answer) => answer,
+        Reply::Unchanged(entry) => return Ok(Landing::Unchanged(Arc::new(entry))),
+    };
     let Answer { head, stored_headers, shareable, mut body, judge } = answer;
     let status = head.status;
+    if kept.is_some() && speaks_of_trouble(status) {
+        return Ok(Landing::Instead(InsteadOf { label: "status", status: Some(status) }));
+    }
+    let streamed = head.streamed;
     if !shareable {
         on_unshareable();
     }
@@ -78,37 +91,49 @@ async fn carry_all(
 
     let took = fetching.clock.now().duration_since(started);
     let Some(whole) = writer.whole() else {
-        return Ok(Landing { whole: None, kept: Kept::Not("too-large"), entry: None });
+        return Ok(Landing::Whole { whole: None, kept: Kept::Not("too-large"), entry: None });
     };
-    let verdict = if shareable { judge(&whole) } else { Verdict::Discard("not-shareable") };
-    let wall_ms = fetching.clock.wall_ms();
-    Ok(landing(call, status, stored_headers, whole, verdict, took, wall_ms))
+    let verdict = if !call.may_keep {
+        Verdict::Discard("no-store")
+    } else if !shareable {
+        Verdict::Discard("not-shareable")
+    } else {
+        judge(&whole)
+    };
+    let made = Entry {
+        key: call.key,
+        status,
+        headers: stored_headers,
+        streamed,
+        freshness: Freshness { made_wall_ms: fetching.clock.wall_ms(), ..Freshness::default() },
+        labels: call.labels.clone(),
+        model: call.model.clone(),
+        upstream_latency: took,
+        ..Entry::default()
+    };
+    Ok(landing(made, whole, verdict))
 }
 
-fn landing(
-    call: &OriginCall,
-    status: u16,
-    headers: Vec<Header>,
-    whole: Bytes,
-    verdict: Verdict,
-    upstream_latency: Duration,
-    made_wall_ms: u64,
-) -> Landing {
+/// Tells whether a status means that the origin could not answer now (RFC 5861 §4), rather than
+/// that it answered.
+const fn speaks_of_trouble(status: u16) -> bool {
+    matches!(status, 429 | 500 | 502 | 503 | 504 | 529)
+}
+
+fn landing(made: Entry, whole: Bytes, verdict: Verdict) -> Landing {
     match verdict {
         Verdict::Discard(reason) => {
-            Landing { whole: Some(whole), kept: Kept::Not(reason), entry: None }
+            Landing::Whole { whole: Some(whole), kept: Kept::Not(reason), entry: None }
         }
-        Verdict::Keep { lifetime, usage } => {
+        Verdict::Keep { lifetimes, usage } => {
             let entry = Arc::new(Entry {
-                key: call.key,
-                status,
-                headers,
                 body: whole.clone(),
-                freshness: Freshness { made_wall_ms, lifetime },
+                freshness: Freshness::new(made.freshness.made_wall_ms, lifetimes),
                 usage,
-                upstream_latency,
+                ..made
             });
-            Landing { whole: Some(whole), kept: Kept::For(lifetime), entry: Some(entry) }
+            let kept = Kept::For(lifetimes.lifetime);
+            Landing::Whole { whole: Some(whole), kept, entry: Some(entry) }
         }
     }
 }

@@ -12,13 +12,14 @@ use std::sync::Arc;
 use actix::{Actor, Addr, Context, Handler, Message, MessageResult, ResponseFuture};
 
 use super::fetch::{Fetching, Landing, carry};
-use super::flight::FlightWriter;
+use super::flight::{Flight, FlightWriter, Found, InsteadOf};
 use super::in_flight::InFlight;
 use super::lookup::Levels;
 use super::resolver_actor::{FlightEnded, KeyUnshareable};
 use crate::clock::SharedClock;
+use crate::error::Fault;
 use crate::message::{ActorState, Flush, Ping, Report, Slot};
-use crate::model::Level;
+use crate::model::{Entry, Level};
 use crate::origin::{OriginCall, OriginFactory};
 use crate::settings::FlightSettings;
 
@@ -31,6 +32,8 @@ pub struct Fetch {
     pub call: Arc<OriginCall>,
     /// Where its answer goes.
     pub writer: FlightWriter,
+    /// A stale answer and its level, for the case that the origin fails or still stands by it.
+    pub fallback: Option<(Arc<Entry>, Level)>,
 }
 
 /// Where a fetching thread reports.
@@ -48,6 +51,7 @@ struct Counts {
     calls: Cell<u64>,
     failures: Cell<u64>,
     kept: Cell<u64>,
+    fallbacks: Cell<u64>,
     last_error: RefCell<Option<String>>,
 }
 
@@ -113,36 +117,77 @@ async fn fly(
     ports: FetchPorts,
     counts: Rc<Counts>,
 ) {
-    let Fetch { call, writer } = job;
+    let Fetch { call, writer, fallback } = job;
     let flight = Arc::clone(writer.flight());
     writer.calling();
     counts.calls.set(counts.calls.get() + 1);
     let on_unshareable = || {
         ports.unshareable.tell(KeyUnshareable { key: call.key });
     };
-    match carry(&call, &writer, &fetching, on_unshareable).await {
-        Ok(Landing { whole, kept, entry }) => {
+    let kept = fallback.as_ref().map(|(entry, _)| entry);
+    let landing = carry(&call, kept, &writer, &fetching, on_unshareable).await;
+    if let Err(error) = &landing {
+        counts.failures.set(counts.failures.get() + 1);
+        *counts.last_error.borrow_mut() = Some(error.to_string());
+    }
+    let landing = landing.or_else(|error| match &fallback {
+        // Before any byte of an answer: the stale one is better than an error (RFC 5861 §4).
+        Some(_) if !writer.is_open() && error.fault() == Fault::Provider => {
+            Ok(Landing::Instead(InsteadOf { label: error.label(), status: None }))
+        }
+        _ => Err(error),
+    });
+    match landing {
+        Ok(Landing::Whole { whole, kept, entry }) => {
             // In the mailboxes before anybody learns that the answer is whole.
-            let inserts = entry.as_ref().map(|entry| {
-                counts.kept.set(counts.kept.get() + 1);
-                Level::ALL.map(|level| levels.insert(level, entry))
-            });
+            let inserts = entry.as_ref().map(|entry| keep(entry, &levels, &counts));
             writer.land(kept, whole);
-            if let Some([l1, l2, l3]) = inserts {
-                // The flight stays joinable until L1 can answer in its place.
-                l1.await;
-                ports.ended.deliver(FlightEnded { flight });
-                futures_util::future::join(l2, l3).await;
-                return;
+            end_when_kept(inserts, &ports, flight).await;
+        }
+        Ok(Landing::Instead(instead_of)) => {
+            if let Some((entry, level)) = fallback {
+                counts.fallbacks.set(counts.fallbacks.get() + 1);
+                writer.found(Found { entry, level, instead_of: Some(instead_of) });
             }
+            ports.ended.deliver(FlightEnded { flight });
+        }
+        Ok(Landing::Unchanged(entry)) => {
+            let inserts = Some(keep(&entry, &levels, &counts));
+            let instead_of = Some(InsteadOf { label: "not-modified", status: Some(304) });
+            let level = fallback.map_or(Level::L1, |(_, level)| level);
+            writer.found(Found { entry, level, instead_of });
+            end_when_kept(inserts, &ports, flight).await;
         }
         Err(error) => {
-            counts.failures.set(counts.failures.get() + 1);
-            *counts.last_error.borrow_mut() = Some(error.to_string());
             writer.fail(error);
+            ports.ended.deliver(FlightEnded { flight });
         }
     }
+}
+
+/// Gives `entry` to all levels; it is in their mailboxes when this returns.
+fn keep(
+    entry: &Arc<Entry>,
+    levels: &Levels,
+    counts: &Counts,
+) -> [impl Future<Output = ()> + use<>; 3] {
+    counts.kept.set(counts.kept.get() + 1);
+    Level::ALL.map(|level| levels.insert(level, entry))
+}
+
+/// Ends a flight: it stays joinable until L1 can answer in its place.
+async fn end_when_kept<I: Future<Output = ()>>(
+    inserts: Option<[I; 3]>,
+    ports: &FetchPorts,
+    flight: Arc<Flight>,
+) {
+    let Some([l1, l2, l3]) = inserts else {
+        ports.ended.deliver(FlightEnded { flight });
+        return;
+    };
+    l1.await;
     ports.ended.deliver(FlightEnded { flight });
+    futures_util::future::join(l2, l3).await;
 }
 
 impl Handler<Flush> for FetchActor {
@@ -166,6 +211,7 @@ impl Handler<Ping> for FetchActor {
                 ("calls", self.counts.calls.get()),
                 ("failures", self.counts.failures.get()),
                 ("kept", self.counts.kept.get()),
+                ("fallbacks", self.counts.fallbacks.get()),
                 ("orphans", u64::try_from(self.fetching.orphans.get()).unwrap_or(u64::MAX)),
             ],
         })

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 
 use super::reader::{Reader, Role};
 use crate::error::OriginError;
-use crate::model::{CacheKey, Entry, Level};
+use crate::model::{CacheKey, Entry, Labels, Level};
 use crate::origin::Head;
 use crate::settings::FlightSettings;
 
@@ -29,6 +29,26 @@ pub enum Kept {
     For(Duration),
     /// Not, for this reason (a token).
     Not(&'static str),
+}
+
+/// A kept answer that ends a flight.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The answer.
+    pub entry: Arc<Entry>,
+    /// Where it was.
+    pub level: Level,
+    /// What the origin said in its place, where it was asked.
+    pub instead_of: Option<InsteadOf>,
+}
+
+/// What the origin said where a kept answer is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InsteadOf {
+    /// Label of its failure, `not-modified` for none; a token.
+    pub label: &'static str,
+    /// Status of its answer, where there was one.
+    pub status: Option<u16>,
 }
 
 /// How long the parts of a flight took, for the leader's report.
@@ -46,7 +66,7 @@ pub(super) enum Progress {
     /// The levels are asked, or the origin has not answered yet.
     Waiting,
     /// A level had it.
-    Found(Arc<Entry>, Level),
+    Found(Found),
     /// The origin's answer has begun.
     Open(Arc<Head>),
 }
@@ -60,6 +80,8 @@ pub(super) enum End {
     Failed(OriginError),
     /// The writer is gone without a word.
     Dangling,
+    /// Nothing is kept, and the request wants nothing else.
+    NotKept,
 }
 
 /// What writer and readers share. Every critical section is short and waits for nothing.
@@ -104,6 +126,8 @@ impl State {
 pub struct Flight {
     /// What is asked.
     pub key: CacheKey,
+    /// What its answer can be purged by.
+    pub labels: Labels,
     pub(super) state: Mutex<State>,
     /// Says that the state has changed; readers and the writer listen.
     pub(super) changed: watch::Sender<()>,
@@ -111,9 +135,10 @@ pub struct Flight {
 
 impl Flight {
     /// Creates a flight with its writer and its first reader, the leader.
-    pub fn lead(key: CacheKey) -> (FlightWriter, Reader) {
+    pub fn lead(key: CacheKey, labels: Labels) -> (FlightWriter, Reader) {
         let flight = Arc::new(Self {
             key,
+            labels,
             state: Mutex::new(State {
                 progress: Progress::Waiting,
                 end: None,
@@ -142,8 +167,8 @@ impl Flight {
             let state = self.state.lock();
             let is_over = match state.end {
                 None | Some(End::Landed(Kept::For(_))) => false,
-                Some(End::Landed(Kept::Not(_))) => !matches!(state.progress, Progress::Found(..)),
-                Some(End::Failed(_) | End::Dangling) => true,
+                Some(End::Landed(Kept::Not(_))) => !matches!(state.progress, Progress::Found(_)),
+                Some(End::Failed(_) | End::Dangling | End::NotKept) => true,
             };
             if is_over || state.passing_on || !state.shareable {
                 return None;
@@ -196,11 +221,16 @@ impl FlightWriter {
     }
 
     /// Ends the flight with an entry that a level had.
-    pub fn found(self, entry: Arc<Entry>, level: Level) {
+    pub fn found(self, found: Found) {
         self.flight.update(|state| {
-            state.progress = Progress::Found(entry, level);
+            state.progress = Progress::Found(found);
             state.end = Some(End::Landed(Kept::Not("hit")));
         });
+    }
+
+    /// Ends the flight of a request that wants nothing but what is kept, where nothing is.
+    pub fn not_kept(self) {
+        self.flight.update(|state| state.end = Some(End::NotKept));
     }
 
     /// Shows the answer's head to everyone. When it cannot be shared, followers go alone.
@@ -209,6 +239,11 @@ impl FlightWriter {
             state.progress = Progress::Open(Arc::new(head));
             state.shareable = shareable;
         });
+    }
+
+    /// Tells whether the answer's head has been shown.
+    pub fn is_open(&self) -> bool {
+        matches!(self.flight.state.lock().progress, Progress::Open(_))
     }
 
     /// Adds a piece of the body. Past the cap of `settings` it waits for the slowest reader, which

@@ -25,7 +25,7 @@ fn head(streamed: bool) -> Head {
 }
 
 fn lead() -> (FlightWriter, Reader) {
-    Flight::lead(CacheKey::new([1; 32]))
+    Flight::lead(CacheKey::new([1; 32]), Labels::default())
 }
 
 async fn read_all(reader: &mut Reader) -> (Vec<u8>, Option<OriginError>) {

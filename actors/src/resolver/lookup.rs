@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::clock::SharedClock;
 use crate::message::{Insert, LevelHandle, Lookup, ask};
-use crate::model::{CacheKey, Entry, Level};
+use crate::model::{CacheKey, Entry, Level, Use, Wants};
 
 /// How long a level may take to accept an entry. Off the response path; L2 waits for its server.
 const INSERT_DEADLINE: Duration = Duration::from_secs(5);
@@ -22,8 +22,12 @@ pub struct Levels {
 /// What the levels had.
 #[derive(Debug, Clone, Default)]
 pub struct Found {
-    /// The entry and where it was.
+    /// An entry to serve, and where it was.
     pub entry: Option<(Arc<Entry>, Level)>,
+    /// Whether a new one is to be fetched behind it.
+    pub refresh: bool,
+    /// Where there is nothing to serve: a stale entry for the case that the origin fails.
+    pub fallback: Option<(Arc<Entry>, Level)>,
     /// How long each level took that was asked.
     pub lookups: [Option<Duration>; 3],
 }
@@ -39,9 +43,13 @@ impl Levels {
         Self { handles, clock, budget, l2_timeout }
     }
 
-    /// Asks L1, L2, L3 for `key` until one has it or the budget is spent. A level that fails is
-    /// a miss: it counted and logged its failure itself.
-    pub async fn find(&self, key: CacheKey) -> Found {
+    /// Asks L1, L2, L3 for `key` until one has what `wants` takes or the budget is spent. A level
+    /// that fails is a miss: it counted and logged its failure itself. Where one has a stale entry,
+    /// a further one may have a fresh one: another gateway fetched it.
+    pub async fn find(&self, key: CacheKey, streamed: bool, wants: &Wants) -> Found {
+        if wants.reload {
+            return Found::default();
+        }
         let started = self.clock.now();
         let mut found = Found::default();
         for (handle, took) in self.handles.iter().zip(found.lookups.iter_mut()) {
@@ -51,11 +59,26 @@ impl Levels {
                 continue;
             }
             let deadline = if handle.level == Level::L2 { left.min(self.l2_timeout) } else { left };
-            let answer = ask(&handle.lookup, Lookup { key }, deadline).await;
+            let answer = ask(&handle.lookup, Lookup { key, streamed }, deadline).await;
             *took = Some(self.clock.now().duration_since(asked));
-            if let Ok(Ok(Some(entry))) = answer {
-                found.entry = Some((entry, handle.level));
-                break;
+            let Ok(Ok(Some(entry))) = answer else { continue };
+            let made_wall_ms = entry.freshness.made_wall_ms;
+            let newest = [&found.entry, &found.fallback].into_iter().flatten();
+            if newest.into_iter().any(|(other, _)| other.freshness.made_wall_ms >= made_wall_ms) {
+                continue;
+            }
+            match wants.judge(&entry.freshness, self.clock.wall_ms()) {
+                Use::Serve => {
+                    found.entry = Some((entry, handle.level));
+                    found.refresh = false;
+                    break;
+                }
+                Use::ServeAndRefresh => {
+                    found.entry = Some((entry, handle.level));
+                    found.refresh = true;
+                }
+                Use::Fallback => found.fallback = Some((entry, handle.level)),
+                Use::Leave => {}
             }
         }
         found
@@ -66,7 +89,8 @@ impl Levels {
     pub fn insert(&self, level: Level, entry: &Arc<Entry>) -> impl Future<Output = ()> + use<> {
         let handle = self.handles.get(level.index()).filter(|handle| handle.enabled);
         let asked = handle.map(|handle| {
-            ask(&handle.insert, Insert { entry: Arc::clone(entry) }, INSERT_DEADLINE)
+            let insert = Insert { entry: Arc::clone(entry), converted: false };
+            ask(&handle.insert, insert, INSERT_DEADLINE)
         });
         async move {
             if let Some(asked) = asked {

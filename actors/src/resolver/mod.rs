@@ -14,9 +14,9 @@ pub mod reader;
 pub mod resolver_actor;
 
 pub use fetch_actor::{Fetch, FetchActor, FetchPorts};
-pub use flight::{Flight, FlightWriter, Kept, Timings};
+pub use flight::{Flight, FlightWriter, Found, InsteadOf, Kept, Timings};
 pub use lookup::Levels;
 pub use reader::{FlightHead, Reader, Role, Whole};
 pub use resolver_actor::{
-    FlightEnded, Joined, KeyUnshareable, Resolve, ResolverActor, ResolverHandle,
+    FlightEnded, Joined, KeyUnshareable, Refresh, Resolve, ResolverActor, ResolverHandle,
 };

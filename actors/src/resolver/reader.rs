@@ -5,9 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::watch;
 
-use super::flight::{End, Flight, Kept, Progress, Timings};
+use super::flight::{End, Flight, Found, Kept, Progress, Timings};
 use crate::error::OriginError;
-use crate::model::{Entry, Level};
 use crate::origin::Head;
 
 /// Who a reader is to its flight.
@@ -23,7 +22,7 @@ pub enum Role {
 #[derive(Debug, Clone)]
 pub enum FlightHead {
     /// A level had the answer.
-    Found(Arc<Entry>, Level),
+    Found(Found),
     /// The origin's answer has begun.
     Open(Arc<Head>),
     /// The answer is the leader's alone: ask again, alone.
@@ -35,6 +34,8 @@ pub enum FlightHead {
         /// Whether the origin had been asked.
         called: bool,
     },
+    /// Nothing is kept, and the request wants nothing else.
+    NotKept,
 }
 
 /// A body read to its end.
@@ -95,9 +96,7 @@ impl Reader {
     fn head_now(&self) -> Option<FlightHead> {
         let state = self.flight.state.lock();
         match (&state.progress, &state.end) {
-            (Progress::Found(entry, level), _) => {
-                Some(FlightHead::Found(Arc::clone(entry), *level))
-            }
+            (Progress::Found(found), _) => Some(FlightHead::Found(found.clone())),
             (Progress::Open(_), _) if !state.shareable && self.role == Role::Follows => {
                 Some(FlightHead::GoAlone)
             }
@@ -105,6 +104,7 @@ impl Reader {
             (Progress::Waiting, Some(End::Failed(error))) => {
                 Some(FlightHead::Failed(error.clone()))
             }
+            (Progress::Waiting, Some(End::NotKept)) => Some(FlightHead::NotKept),
             (Progress::Waiting, Some(_)) => Some(FlightHead::Dangling { called: state.called }),
             (Progress::Waiting, None) => None,
         }
@@ -146,7 +146,7 @@ impl Reader {
             None => None,
             Some(End::Landed(_)) => Some(None),
             Some(End::Failed(error)) => Some(Some(Err(error.clone()))),
-            Some(End::Dangling) => {
+            Some(End::Dangling | End::NotKept) => {
                 Some(Some(Err(OriginError::Internal { upstream: String::new() })))
             }
         }
@@ -172,7 +172,7 @@ impl Reader {
             (None, _) => None,
             (Some(End::Landed(kept)), Some(whole)) => Some(Whole::Complete(whole.clone(), *kept)),
             (Some(End::Failed(error)), _) => Some(Whole::Failed(error.clone())),
-            (Some(End::Landed(_) | End::Dangling), _) => {
+            (Some(End::Landed(_) | End::Dangling | End::NotKept), _) => {
                 Some(Whole::Failed(OriginError::Internal { upstream: String::new() }))
             }
         }

@@ -1,7 +1,7 @@
 //! The actor that owns the flights.
 //!
 //! Owns: the [`FlightTable`]. Answers: `Resolve` at once, with a reader; `Flush`, `Ping`. Takes:
-//! `FlightEnded`, `KeyUnshareable`. Sends: `Lookup`, `Insert` to the levels, `Fetch` to the
+//! `Refresh`, `FlightEnded`, `KeyUnshareable`. Sends: `Lookup`, `Insert` to the levels, `Fetch` to the
 //! fetching threads. Fails how: when it dies, flights on the fetching threads go on and serve their
 //! readers; those still at the levels dangle and are asked for again. Thread: an arbiter of its own.
 
@@ -11,14 +11,14 @@ use std::time::Duration;
 use actix::{Actor, Addr, Context, Handler, Message, MessageResult, ResponseFuture};
 
 use super::fetch_actor::Fetch;
-use super::flight::{Flight, FlightWriter};
-use super::flight_table::{FlightTable, Part};
+use super::flight::{Flight, FlightWriter, Found};
+use super::flight_table::{FlightTable, How, Part};
 use super::in_flight::InFlight;
 use super::lookup::Levels;
 use super::reader::Reader;
 use crate::clock::SharedClock;
 use crate::message::{ActorState, Flush, Ping, Report, Slot, ask};
-use crate::model::{CacheKey, Level};
+use crate::model::{CacheKey, Entry, Level, Purges, Wants};
 use crate::origin::OriginCall;
 use crate::settings::FlightSettings;
 
@@ -38,8 +38,21 @@ const FETCHER_LOOK_AGAIN: Duration = Duration::from_millis(20);
 pub struct Resolve {
     /// What is asked.
     pub call: Arc<OriginCall>,
+    /// What the request takes of what is kept.
+    pub wants: Wants,
     /// A flight of its own: the answer was found not to be shareable.
     pub alone: bool,
+}
+
+/// Worker or resolver → resolver: a stale answer was served; fetch a new one behind, unless that is
+/// under way. An event: loss costs freshness, and the next stale hit asks again.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct Refresh {
+    /// What is asked.
+    pub call: Arc<OriginCall>,
+    /// The stale answer and its level: others who ask meanwhile get it too.
+    pub stale: (Arc<Entry>, Level),
 }
 
 /// The answer to [`Resolve`].
@@ -70,6 +83,8 @@ pub struct KeyUnshareable {
 pub struct ResolverHandle {
     /// Takes [`Resolve`].
     pub resolve: Slot<Resolve>,
+    /// Takes [`Refresh`].
+    pub refresh: Slot<Refresh>,
     /// Takes [`FlightEnded`].
     pub ended: Slot<FlightEnded>,
     /// Takes [`KeyUnshareable`].
@@ -83,6 +98,7 @@ impl ResolverHandle {
     pub fn new() -> Self {
         Self {
             resolve: Slot::empty(),
+            refresh: Slot::empty(),
             ended: Slot::empty(),
             unshareable: Slot::empty(),
             flush: Slot::empty(),
@@ -105,47 +121,59 @@ pub struct ResolverActor {
     in_flight: InFlight,
     clock: SharedClock,
     ended: Slot<FlightEnded>,
+    refresh: Slot<Refresh>,
     led: u64,
     joined: u64,
     alone: u64,
+    refreshes: u64,
 }
 
 impl ResolverActor {
-    /// Creates a resolver without flights; `ended` is its own slot.
+    /// Creates a resolver without flights; `own` are its own slots.
     pub fn new(
         settings: &FlightSettings,
         levels: Levels,
         fetchers: Vec<Slot<Fetch>>,
-        ended: Slot<FlightEnded>,
+        own: &ResolverHandle,
+        purges: Purges,
         clock: SharedClock,
     ) -> Self {
         Self {
-            table: FlightTable::new(settings.unshareable_for, settings.max_unshareable),
+            table: FlightTable::new(settings.unshareable_for, settings.max_unshareable, purges),
             levels,
             fetchers,
             next_fetcher: 0,
             in_flight: InFlight::default(),
             clock,
-            ended,
+            ended: own.ended.clone(),
+            refresh: own.refresh.clone(),
             led: 0,
             joined: 0,
             alone: 0,
+            refreshes: 0,
         }
     }
 
     /// Puts this actor's address where its askers look.
     pub fn connect(addr: &Addr<Self>, handle: &ResolverHandle) {
         handle.resolve.put(addr.clone().recipient());
+        handle.refresh.put(addr.clone().recipient());
         handle.ended.put(addr.clone().recipient());
         handle.unshareable.put(addr.clone().recipient());
         handle.flush.put(addr.clone().recipient());
     }
 
-    fn take_off(&mut self, call: Arc<OriginCall>, writer: FlightWriter) {
+    fn take_off(&mut self, call: Arc<OriginCall>, wants: Wants, writer: FlightWriter) {
         let fetcher = self.fetchers.get(self.next_fetcher).cloned();
         self.next_fetcher = (self.next_fetcher + 1) % self.fetchers.len().max(1);
         let Some(fetcher) = fetcher else { return };
-        let task = fly(call, writer, self.levels.clone(), fetcher, self.ended.clone());
+        let ports = Ports {
+            levels: self.levels.clone(),
+            fetcher,
+            ended: self.ended.clone(),
+            refresh: self.refresh.clone(),
+        };
+        let task = fly(call, wants, writer, ports);
         let counted = self.in_flight.enter();
         #[expect(clippy::disallowed_methods, reason = "Flush waits for what InFlight counts")]
         tokio::task::spawn_local(async move {
@@ -155,21 +183,29 @@ impl ResolverActor {
     }
 }
 
-/// A flight's way through the levels, and to a fetching thread where they have nothing.
-async fn fly(
-    call: Arc<OriginCall>,
-    writer: FlightWriter,
+/// Whom a flight speaks to.
+struct Ports {
     levels: Levels,
     fetcher: Slot<Fetch>,
     ended: Slot<FlightEnded>,
-) {
+    refresh: Slot<Refresh>,
+}
+
+/// A flight's way through the levels, and to a fetching thread where they have nothing.
+async fn fly(call: Arc<OriginCall>, wants: Wants, writer: FlightWriter, ports: Ports) {
+    let Ports { levels, fetcher, ended, refresh } = ports;
     let flight = Arc::clone(writer.flight());
-    let found = levels.find(call.key).await;
+    let found = levels.find(call.key, call.streamed, &wants).await;
     writer.time(|timings| timings.lookups = found.lookups);
     let Some((entry, level)) = found.entry else {
+        if wants.only_kept {
+            writer.not_kept();
+            return;
+        }
         wait_until_open(&fetcher).await;
         // A dropped message drops the writer: the flight dangles and is asked for again.
-        let sent = ask(&fetcher, Fetch { call, writer }, FETCH_DEADLINE).await;
+        let fetch = Fetch { call, writer, fallback: found.fallback };
+        let sent = ask(&fetcher, fetch, FETCH_DEADLINE).await;
         if sent.is_err() {
             ended.deliver(FlightEnded { flight });
         }
@@ -177,11 +213,16 @@ async fn fly(
     };
     let nearer = Level::ALL.into_iter().filter(|nearer| *nearer < level);
     let mut promotions: Vec<_> = nearer.map(|nearer| levels.insert(nearer, &entry)).collect();
-    writer.found(entry, level);
+    let stale = (Arc::clone(&entry), level);
+    writer.found(Found { entry, level, instead_of: None });
     if !promotions.is_empty() {
         promotions.remove(0).await;
     }
     ended.deliver(FlightEnded { flight });
+    if found.refresh {
+        // After this flight's end: it is not the one that fetches.
+        refresh.tell(Refresh { call, stale });
+    }
     futures_util::future::join_all(promotions).await;
 }
 
@@ -206,24 +247,56 @@ impl Handler<Resolve> for ResolverActor {
     type Result = MessageResult<Resolve>;
 
     fn handle(&mut self, message: Resolve, _ctx: &mut Self::Context) -> Self::Result {
-        let Resolve { call, alone } = message;
-        let reader = match self.table.part(call.key, alone, self.clock.now()) {
+        let Resolve { call, wants, alone } = message;
+        let how = if alone || wants.only_kept {
+            How::Alone
+        } else if wants.reload {
+            How::Anew
+        } else {
+            How::Together
+        };
+        let wall_ms = self.clock.wall_ms();
+        if how == How::Together
+            && let Some(found) = self.table.stands_by(&call.key, &wants, wall_ms)
+        {
+            let (writer, reader) = Flight::lead(call.key, call.labels.clone());
+            writer.found(found);
+            return MessageResult(Joined { reader });
+        }
+        let reader = match self.table.part(call.key, &call.labels, how, self.clock.now()) {
             Part::Follow(reader) => {
                 self.joined += 1;
                 reader
             }
             Part::Lead(writer, reader) => {
                 self.led += 1;
-                self.take_off(call, writer);
+                self.take_off(call, wants, writer);
                 reader
             }
             Part::Alone(writer, reader) => {
                 self.alone += 1;
-                self.take_off(call, writer);
+                self.take_off(call, wants, writer);
                 reader
             }
         };
         MessageResult(Joined { reader })
+    }
+}
+
+impl Handler<Refresh> for ResolverActor {
+    type Result = ();
+
+    fn handle(&mut self, message: Refresh, _ctx: &mut Self::Context) {
+        let Refresh { call, stale } = message;
+        if self.table.is_under_way(&call.key) {
+            return;
+        }
+        let part = self.table.part(call.key, &call.labels, How::Together, self.clock.now());
+        if let Part::Lead(writer, _nobody_reads) = part {
+            self.refreshes += 1;
+            self.table.stand_by(call.key, stale);
+            self.take_off(call, Wants::FRESH, writer);
+        }
     }
 }
 
@@ -266,6 +339,7 @@ impl Handler<Ping> for ResolverActor {
                 ("led", self.led),
                 ("joined", self.joined),
                 ("alone", self.alone),
+                ("refreshes", self.refreshes),
             ],
         })
     }

@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use mini_moka::unsync::Cache;
 
-use crate::model::{BuildKeyHasher, CacheKey, Entry};
+use crate::model::{BuildKeyHasher, CacheKey, Entry, Purges, Versions};
 use crate::settings::L1Settings;
 
 /// Most hits of one key counted at a time: mini-moka's frequencies are four bits wide.
@@ -82,13 +82,17 @@ pub struct MemoryStore {
     ledger: Rc<Ledger>,
     leaving: VecDeque<Leaving>,
     settings: L1Settings,
+    purges: Purges,
+    versions: Versions,
     evictions: u64,
     expired: u64,
+    purged: u64,
 }
 
 impl MemoryStore {
-    /// Creates an empty store.
-    pub fn new(settings: L1Settings) -> Self {
+    /// Creates an empty store. What `purges` covers is not served; `versions` hears of entries that
+    /// are replaced.
+    pub fn new(settings: L1Settings, purges: Purges, versions: Versions) -> Self {
         // One bound serves both: no entry weighs less than its share of the bytes, so that
         // `max_entries` of them fill the whole.
         let least = settings.max_bytes / settings.max_entries.max(1);
@@ -103,19 +107,47 @@ impl MemoryStore {
             ledger: Rc::default(),
             leaving: VecDeque::new(),
             settings,
+            purges,
+            versions,
             evictions: 0,
             expired: 0,
+            purged: 0,
         }
     }
 
-    /// Returns the entry of `key` if it is held, may stay and is fresh; one that may not leaves.
-    pub fn get(&mut self, key: &CacheKey, now: Instant, wall_ms: u64) -> Option<Arc<Entry>> {
-        let held = self.cache.get(key)?;
-        if held.leaves_at > now && held.entry.freshness.is_fresh(wall_ms) {
-            return Some(Arc::clone(&held.entry));
+    /// Returns the entry of `key` in the form asked for, else in the other one, if one is held, may
+    /// stay, is of use and was not purged; one that may not stay leaves.
+    pub fn get(
+        &mut self,
+        key: &CacheKey,
+        streamed: bool,
+        now: Instant,
+        wall_ms: u64,
+    ) -> Option<Arc<Entry>> {
+        let kept = self.look_at(key, now, wall_ms)?;
+        if kept.streamed == streamed {
+            return Some(kept);
         }
-        self.cache.invalidate(key);
-        self.expired += 1;
+        let converted = self.look_at(&key.of_other_form(), now, wall_ms);
+        // Made from this one, not from one before it.
+        let is_of_kept =
+            |other: &Arc<Entry>| other.freshness.made_wall_ms == kept.freshness.made_wall_ms;
+        Some(converted.filter(is_of_kept).unwrap_or(kept))
+    }
+
+    fn look_at(&mut self, place: &CacheKey, now: Instant, wall_ms: u64) -> Option<Arc<Entry>> {
+        let held = self.cache.get(place)?;
+        let entry = &held.entry;
+        let is_purged = self.purges.covers(&entry.key, &entry.labels);
+        if held.leaves_at > now && entry.freshness.is_of_use(wall_ms) && !is_purged {
+            return Some(Arc::clone(entry));
+        }
+        self.cache.invalidate(place);
+        if is_purged {
+            self.purged += 1;
+        } else {
+            self.expired += 1;
+        }
         None
     }
 
@@ -126,12 +158,30 @@ impl MemoryStore {
         }
     }
 
-    /// Holds `entry` from `now` on for the settings' residence, if it is admitted.
+    /// Holds `entry` from `now` on for the settings' residence, if it is admitted and was not purged
+    /// while it was made.
     pub fn insert(&mut self, entry: Arc<Entry>, now: Instant) -> Stored {
         let key = entry.key;
+        self.insert_at(key, entry, now)
+    }
+
+    /// Holds the other form of what is held already, made from it.
+    pub fn insert_converted(&mut self, entry: Arc<Entry>, now: Instant) -> Stored {
+        let place = entry.key.of_other_form();
+        self.insert_at(place, entry, now)
+    }
+
+    fn insert_at(&mut self, key: CacheKey, entry: Arc<Entry>, now: Instant) -> Stored {
+        if self.purges.covers(&entry.key, &entry.labels) {
+            self.purged += 1;
+            return Stored::Refused;
+        }
         let present = self.cache.get(&key).map(|held| held.entry.freshness.made_wall_ms);
         if present.is_some_and(|made| made > entry.freshness.made_wall_ms) {
             return Stored::Present;
+        }
+        if present.is_some() {
+            self.versions.changed(&entry.key);
         }
         // An update in place would stand over the bound until the next operation.
         self.cache.invalidate(&key);
@@ -188,6 +238,11 @@ impl MemoryStore {
     /// Returns how many entries left because their time was over.
     pub const fn expired(&self) -> u64 {
         self.expired
+    }
+
+    /// Returns how many entries left, or were not taken, because they had been purged.
+    pub const fn purged(&self) -> u64 {
+        self.purged
     }
 }
 

@@ -11,6 +11,10 @@ fn settings(max_entries: u64, max_bytes: u64) -> L1Settings {
     L1Settings { max_entries, max_bytes, residence: Duration::from_secs(300) }
 }
 
+fn store_of(settings: L1Settings) -> MemoryStore {
+    MemoryStore::new(settings, Purges::default(), Versions::default())
+}
+
 fn entry(number: u8, body_bytes: usize) -> Arc<Entry> {
     made_at(number, body_bytes, ManualClock::START_WALL_MS)
 }
@@ -19,11 +23,13 @@ fn made_at(number: u8, body_bytes: usize, made_wall_ms: u64) -> Arc<Entry> {
     Arc::new(Entry {
         key: key(number),
         status: 200,
-        headers: Vec::new(),
         body: Bytes::from(vec![b'x'; body_bytes]),
-        freshness: Freshness { made_wall_ms, lifetime: Duration::from_secs(7_200) },
-        usage: None,
-        upstream_latency: Duration::ZERO,
+        freshness: Freshness {
+            made_wall_ms,
+            lifetime: Duration::from_secs(7_200),
+            ..Freshness::default()
+        },
+        ..Entry::default()
     })
 }
 
@@ -34,12 +40,12 @@ fn key(number: u8) -> CacheKey {
 #[test]
 fn an_entry_stays_for_its_residence_and_not_longer() {
     let clock = ManualClock::new();
-    let mut store = MemoryStore::new(settings(10, 1 << 20));
+    let mut store = store_of(settings(10, 1 << 20));
     assert_eq!(store.insert(entry(1, 100), clock.now()), Stored::Yes);
     clock.advance(Duration::from_millis(299_999));
-    assert!(store.get(&key(1), clock.now(), clock.wall_ms()).is_some());
+    assert!(store.get(&key(1), false, clock.now(), clock.wall_ms()).is_some());
     clock.advance(Duration::from_millis(1));
-    assert!(store.get(&key(1), clock.now(), clock.wall_ms()).is_none());
+    assert!(store.get(&key(1), false, clock.now(), clock.wall_ms()).is_none());
     assert_eq!((store.entries(), store.bytes(), store.expired()), (0, 0, 1));
 }
 
@@ -47,18 +53,18 @@ fn an_entry_stays_for_its_residence_and_not_longer() {
 fn promotion_never_restarts_a_lifetime() {
     // the answer was made two hours less one second ago.
     let clock = ManualClock::new();
-    let mut store = MemoryStore::new(settings(10, 1 << 20));
+    let mut store = store_of(settings(10, 1 << 20));
     let made = ManualClock::START_WALL_MS - 7_199_000;
     store.insert(made_at(1, 100, made), clock.now());
-    assert!(store.get(&key(1), clock.now(), clock.wall_ms()).is_some());
+    assert!(store.get(&key(1), false, clock.now(), clock.wall_ms()).is_some());
     clock.advance(Duration::from_secs(1));
-    assert!(store.get(&key(1), clock.now(), clock.wall_ms()).is_none());
+    assert!(store.get(&key(1), false, clock.now(), clock.wall_ms()).is_none());
 }
 
 #[test]
 fn expired_entries_leave_without_being_asked_for() {
     let clock = ManualClock::new();
-    let mut store = MemoryStore::new(settings(100, 1 << 20));
+    let mut store = store_of(settings(100, 1 << 20));
     for number in 0..50 {
         store.insert(entry(number, 100), clock.now());
     }
@@ -72,32 +78,33 @@ fn expired_entries_leave_without_being_asked_for() {
 #[test]
 fn a_replaced_entry_does_not_leave_with_its_forerunner() {
     let clock = ManualClock::new();
-    let mut store = MemoryStore::new(settings(10, 1 << 20));
+    let mut store = store_of(settings(10, 1 << 20));
     store.insert(entry(1, 100), clock.now());
     clock.advance(Duration::from_secs(200));
     store.insert(made_at(1, 200, clock.wall_ms()), clock.now());
     clock.advance(Duration::from_secs(150));
     store.sweep(clock.now(), 1_000);
-    let held = store.get(&key(1), clock.now(), clock.wall_ms()).expect("the newer one stays");
+    let held =
+        store.get(&key(1), false, clock.now(), clock.wall_ms()).expect("the newer one stays");
     assert_eq!(held.body.len(), 200);
 }
 
 #[test]
 fn an_older_answer_never_displaces_a_newer_one() {
     let clock = ManualClock::new();
-    let mut store = MemoryStore::new(settings(10, 1 << 20));
+    let mut store = store_of(settings(10, 1 << 20));
     store.insert(made_at(1, 100, ManualClock::START_WALL_MS), clock.now());
     let older = made_at(1, 200, ManualClock::START_WALL_MS - 1);
     assert_eq!(store.insert(older, clock.now()), Stored::Present);
-    assert_eq!(store.get(&key(1), clock.now(), clock.wall_ms()).unwrap().body.len(), 100);
+    assert_eq!(store.get(&key(1), false, clock.now(), clock.wall_ms()).unwrap().body.len(), 100);
 }
 
 #[test]
 fn the_bound_on_entries_holds_for_small_ones_and_the_bound_on_bytes_for_large_ones() {
     // a bound in entries alone would let large answers fill the memory.
     let clock = ManualClock::new();
-    let mut small = MemoryStore::new(settings(8, 1 << 20));
-    let mut large = MemoryStore::new(settings(8, 1 << 20));
+    let mut small = store_of(settings(8, 1 << 20));
+    let mut large = store_of(settings(8, 1 << 20));
     for number in 0..100 {
         small.insert(entry(number, 10), clock.now());
         large.insert(entry(number, 300_000), clock.now());
@@ -115,14 +122,14 @@ proptest! {
         steps in prop::collection::vec((0_u8..5, 0_u8..40, 0_usize..60_000), 1..200),
     ) {
         let clock = ManualClock::new();
-        let mut store = MemoryStore::new(settings(16, 1 << 19));
+        let mut store = store_of(settings(16, 1 << 19));
         for (what, number, size) in steps {
             match what {
                 0 | 1 => {
                     store.insert(made_at(number, size, clock.wall_ms()), clock.now());
                 }
                 2 => {
-                    store.get(&key(number), clock.now(), clock.wall_ms());
+                    store.get(&key(number), false, clock.now(), clock.wall_ms());
                 }
                 3 => clock.advance(Duration::from_secs(u64::from(number))),
                 _ => store.sweep(clock.now(), usize::from(number)),
@@ -135,4 +142,50 @@ proptest! {
             prop_assert!(store.leaving.len() as u64 <= 2 * store.entries() + 1_024);
         }
     }
+}
+
+/// a purge takes stale copies, too, and what was made before it does not come back.
+#[test]
+fn what_was_purged_is_not_served_and_not_taken() {
+    let clock = ManualClock::new();
+    let purges = Purges::default();
+    let versions = Versions::default();
+    let mut store = MemoryStore::new(settings(10, 1 << 20), purges.clone(), versions);
+    store.insert(entry(1, 100), clock.now());
+    store.insert(entry(2, 100), clock.now());
+    purges.purge(crate::model::Label::of_key(&key(1)), clock.wall_ms());
+    assert!(store.get(&key(1), false, clock.now(), clock.wall_ms()).is_none());
+    assert!(store.get(&key(2), false, clock.now(), clock.wall_ms()).is_some());
+    assert_eq!(store.insert(entry(1, 100), clock.now()), Stored::Refused);
+    assert_eq!((store.purged(), store.entries()), (2, 1));
+}
+
+#[test]
+fn an_answer_is_given_in_the_form_asked_for_where_it_is_held_in_both() {
+    let clock = ManualClock::new();
+    let mut store = store_of(settings(10, 1 << 20));
+    let get = |store: &mut MemoryStore, streamed| {
+        store.get(&key(1), streamed, clock.now(), clock.wall_ms()).map(|entry| entry.body.len())
+    };
+    store.insert(entry(1, 100), clock.now());
+    assert_eq!((get(&mut store, false), get(&mut store, true)), (Some(100), Some(100)));
+    let converted = Entry { streamed: true, ..(*entry(1, 200)).clone() };
+    store.insert_converted(Arc::new(converted), clock.now());
+    assert_eq!((get(&mut store, false), get(&mut store, true)), (Some(100), Some(200)));
+    // A new answer: what was made from the old one is not served for it.
+    store.insert(made_at(1, 300, ManualClock::START_WALL_MS + 1), clock.now());
+    assert_eq!((get(&mut store, false), get(&mut store, true)), (Some(300), Some(300)));
+}
+
+#[test]
+fn a_replaced_entry_changes_the_version_of_its_key() {
+    let clock = ManualClock::new();
+    let versions = Versions::default();
+    let watched = versions.clone();
+    let mut store = MemoryStore::new(settings(10, 1 << 20), Purges::default(), versions);
+    let first = watched.of(&key(1));
+    store.insert(entry(1, 100), clock.now());
+    assert_eq!(watched.of(&key(1)), first, "nothing was replaced");
+    store.insert(made_at(1, 300, ManualClock::START_WALL_MS + 1), clock.now());
+    assert_ne!(watched.of(&key(1)), first);
 }

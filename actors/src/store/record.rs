@@ -1,8 +1,11 @@
 //! The stored format of an entry, the same in Redis and in the database.
 //!
 //! ```text
-//! magic "ANTR" · version u8 · key 32 · made u64 ms · lifetime u64 ms · upstream latency u64 µs
-//! status u16 · has usage u8 · input tokens u64 · output tokens u64
+//! magic "ANTR" · version u8 · key 32
+//! made u64 ms · lifetime u64 ms · stale while revalidate u64 ms · stale if error u64 ms
+//! upstream latency u64 µs · status u16 · streamed u8
+//! has usage u8 · input tokens u64 · output tokens u64
+//! generation u64 · label count u32 · { label u64 } · model length u32 · model
 //! header count u32 · { name length u32 · name · value length u32 · value }
 //! body length u64 · body · checksum 16
 //! ```
@@ -16,16 +19,18 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::error::LevelError;
-use crate::model::{CacheKey, Entry, Freshness, Header, Usage};
+use crate::model::{CacheKey, Entry, Freshness, Header, Label, Labels, Usage};
 
 const MAGIC: &[u8; 4] = b"ANTR";
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const CHECKSUM_LEN: usize = 16;
 /// The least a header takes: its two lengths. Bounds what a count can make us reserve.
 const MIN_HEADER_LEN: usize = 8;
 /// All fields of fixed size.
 const FIXED_LEN: usize =
-    MAGIC.len() + 1 + CacheKey::LEN + 8 + 8 + 8 + 2 + 1 + 8 + 8 + 4 + 8 + CHECKSUM_LEN;
+    MAGIC.len() + 1 + CacheKey::LEN + 5 * 8 + 2 + 1 + 1 + 2 * 8 + 8 + 4 + 4 + 4 + 8 + CHECKSUM_LEN;
+/// What a label takes.
+const LABEL_LEN: usize = 8;
 
 /// Returns the length of the record of `entry`, in bytes.
 pub fn encoded_len(entry: &Entry) -> usize {
@@ -34,7 +39,9 @@ pub fn encoded_len(entry: &Entry) -> usize {
         .iter()
         .map(|header| MIN_HEADER_LEN + header.name.len() + header.value.len())
         .sum();
-    FIXED_LEN + headers + entry.body.len()
+    let labels = entry.labels.names.len() * LABEL_LEN;
+    let model = entry.model.as_ref().map_or(0, |model| model.len());
+    FIXED_LEN + labels + model + headers + entry.body.len()
 }
 
 /// Returns the record of `entry`.
@@ -45,14 +52,26 @@ pub fn encode(entry: &Entry) -> Vec<u8> {
     out.extend_from_slice(MAGIC);
     out.push(VERSION);
     out.extend_from_slice(entry.key.as_bytes());
-    put_u64(&mut out, entry.freshness.made_wall_ms);
-    put_u64(&mut out, saturated(entry.freshness.lifetime.as_millis()));
+    let freshness = &entry.freshness;
+    put_u64(&mut out, freshness.made_wall_ms);
+    put_u64(&mut out, saturated(freshness.lifetime.as_millis()));
+    put_u64(&mut out, saturated(freshness.stale_while_revalidate.as_millis()));
+    put_u64(&mut out, saturated(freshness.stale_if_error.as_millis()));
     put_u64(&mut out, saturated(entry.upstream_latency.as_micros()));
     out.extend_from_slice(&entry.status.to_le_bytes());
+    out.push(u8::from(entry.streamed));
     let usage = entry.usage.unwrap_or_default();
     out.push(u8::from(entry.usage.is_some()));
     put_u64(&mut out, usage.input_tokens);
     put_u64(&mut out, usage.output_tokens);
+    put_u64(&mut out, entry.labels.generation);
+    put_len32(&mut out, entry.labels.names.len());
+    for label in &entry.labels.names {
+        put_u64(&mut out, label.as_u64());
+    }
+    let model = entry.model.as_deref().unwrap_or_default();
+    put_len32(&mut out, model.len());
+    out.extend_from_slice(model.as_bytes());
     put_len32(&mut out, entry.headers.len());
     for header in &entry.headers {
         put_len32(&mut out, header.name.len());
@@ -104,21 +123,47 @@ fn checked_content(record: &Bytes) -> Result<Bytes, LevelError> {
 }
 
 fn fields(key: CacheKey, reader: &mut Reader) -> Result<Entry, LevelError> {
-    let freshness =
-        Freshness { made_wall_ms: reader.u64()?, lifetime: Duration::from_millis(reader.u64()?) };
+    let freshness = Freshness {
+        made_wall_ms: reader.u64()?,
+        lifetime: Duration::from_millis(reader.u64()?),
+        stale_while_revalidate: Duration::from_millis(reader.u64()?),
+        stale_if_error: Duration::from_millis(reader.u64()?),
+    };
     let upstream_latency = Duration::from_micros(reader.u64()?);
     let status = u16::from_le_bytes(reader.array()?);
-    let has_usage = reader.u8()?;
+    let streamed = reader.flag()?;
+    let has_usage = reader.flag()?;
     let usage = Usage { input_tokens: reader.u64()?, output_tokens: reader.u64()? };
-    let usage = match has_usage {
-        0 => None,
-        1 => Some(usage),
-        _ => return Err(LevelError::Damaged("no such usage flag")),
-    };
+    let usage = has_usage.then_some(usage);
+    let labels = labels(reader)?;
+    let model_len = reader.len32()?;
+    let model = reader.text(model_len)?;
+    let model = (!model.is_empty()).then_some(model);
     let headers = headers(reader)?;
     let body_len = usize::try_from(reader.u64()?).unwrap_or(usize::MAX);
     let body = reader.take(body_len)?;
-    Ok(Entry { key, status, headers, body, freshness, usage, upstream_latency })
+    Ok(Entry {
+        key,
+        status,
+        headers,
+        body,
+        streamed,
+        freshness,
+        labels,
+        model,
+        usage,
+        upstream_latency,
+    })
+}
+
+fn labels(reader: &mut Reader) -> Result<Labels, LevelError> {
+    let generation = reader.u64()?;
+    let count = reader.len32()?;
+    if count > reader.rest.len() / LABEL_LEN {
+        return Err(LevelError::Damaged("more labels than bytes"));
+    }
+    let names = (0..count).map(|_| reader.u64().map(Label::from_u64));
+    Ok(Labels { generation, names: names.collect::<Result<_, _>>()? })
 }
 
 fn headers(reader: &mut Reader) -> Result<Vec<Header>, LevelError> {
@@ -129,10 +174,7 @@ fn headers(reader: &mut Reader) -> Result<Vec<Header>, LevelError> {
     let mut headers = Vec::with_capacity(count);
     for _ in 0..count {
         let name_len = reader.len32()?;
-        let name = reader.take(name_len)?;
-        let name = std::str::from_utf8(&name)
-            .map_err(|_| LevelError::Damaged("a header name is not text"))?
-            .into();
+        let name = reader.text(name_len)?;
         let value_len = reader.len32()?;
         headers.push(Header { name, value: reader.take(value_len)? });
     }
@@ -178,9 +220,23 @@ impl Reader {
         bytes.as_ref().try_into().map_err(|_| LevelError::Damaged("cut short"))
     }
 
+    fn text(&mut self, len: usize) -> Result<Box<str>, LevelError> {
+        let bytes = self.take(len)?;
+        let text = std::str::from_utf8(&bytes);
+        text.map(Box::from).map_err(|_| LevelError::Damaged("a name is not text"))
+    }
+
     fn u8(&mut self) -> Result<u8, LevelError> {
         let [byte] = self.array()?;
         Ok(byte)
+    }
+
+    fn flag(&mut self) -> Result<bool, LevelError> {
+        match self.u8()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(LevelError::Damaged("no such flag")),
+        }
     }
 
     fn u64(&mut self) -> Result<u64, LevelError> {
@@ -213,7 +269,11 @@ mod tests {
             headers in vec(header(), 0..5),
             body in vec(any::<u8>(), 0..300),
             made_wall_ms: u64,
-            lifetime_ms: u64,
+            times_ms: [u64; 3],
+            streamed: bool,
+            generation: u64,
+            names in vec(any::<u64>(), 0..5),
+            model in proptest::option::of("[a-z0-9.-]{1,20}"),
             usage in proptest::option::of((any::<u64>(), any::<u64>())),
             latency_us: u64,
         ) -> Entry {
@@ -222,7 +282,18 @@ mod tests {
                 status,
                 headers,
                 body: Bytes::from(body),
-                freshness: Freshness { made_wall_ms, lifetime: Duration::from_millis(lifetime_ms) },
+                streamed,
+                freshness: Freshness {
+                    made_wall_ms,
+                    lifetime: Duration::from_millis(times_ms[0]),
+                    stale_while_revalidate: Duration::from_millis(times_ms[1]),
+                    stale_if_error: Duration::from_millis(times_ms[2]),
+                },
+                labels: Labels {
+                    generation,
+                    names: names.into_iter().map(Label::from_u64).collect(),
+                },
+                model: model.map(String::into_boxed_str),
                 usage: usage.map(|(input_tokens, output_tokens)| Usage { input_tokens, output_tokens }),
                 upstream_latency: Duration::from_micros(latency_us),
             }
@@ -280,16 +351,9 @@ mod tests {
     fn a_record_is_refused_for_another_key_or_of_another_version() {
         let body = Bytes::from_static(b"{}");
         let key = CacheKey::new([1; 32]);
-        let freshness = Freshness { made_wall_ms: 1, lifetime: Duration::from_secs(1) };
-        let entry = Entry {
-            key,
-            status: 200,
-            headers: Vec::new(),
-            body,
-            freshness,
-            usage: None,
-            upstream_latency: Duration::ZERO,
-        };
+        let freshness =
+            Freshness { made_wall_ms: 1, lifetime: Duration::from_secs(1), ..Freshness::default() };
+        let entry = Entry { key, status: 200, body, freshness, ..Entry::default() };
         let mut content = encode(&entry);
         assert_eq!(
             decode(&CacheKey::new([2; 32]), &Bytes::from(content.clone())),

@@ -124,13 +124,13 @@ impl RedisStore {
         record::decode(key, &record).map(Some)
     }
 
-    /// Writes `entry`, to be gone after its residence or remaining lifetime, whichever is shorter.
+    /// Writes `entry`, to be gone after its residence or remaining use, whichever is shorter.
     ///
     /// # Errors
     ///
     /// [`LevelError::Skipped`] without a connection, else what the server's failure means.
     pub async fn put(&self, entry: &Entry, wall_ms: u64) -> Result<Written, LevelError> {
-        let stay = entry.freshness.remaining(wall_ms).min(self.residence);
+        let stay = entry.freshness.useful_for(wall_ms).min(self.residence);
         let stay_ms = u64::try_from(stay.as_millis()).unwrap_or(u64::MAX).min(MAX_EXPIRY_MS);
         if stay_ms == 0 || record::encoded_len(entry) > self.max_record_bytes {
             return Ok(Written::NotWorth);

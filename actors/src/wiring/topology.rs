@@ -12,7 +12,7 @@ use crate::cache::{L1Actor, L2Actor, L3Actor};
 use crate::clock::SharedClock;
 use crate::error::AskError;
 use crate::message::{Flush, LevelHandle, Slot, Touched, ask};
-use crate::model::Level;
+use crate::model::{Level, Purges, Versions};
 use crate::origin::OriginFactory;
 use crate::resolver::{Fetch, FetchActor, FetchPorts, Levels, ResolverActor, ResolverHandle};
 use crate::settings::{FlightSettings, L1Settings, L2Settings, L3Settings, SentinelSettings};
@@ -53,10 +53,22 @@ pub struct Topology {
     pub touched: Slot<Touched>,
     /// The resolver.
     pub resolver: ResolverHandle,
+    /// What has been purged.
+    pub purges: Purges,
+    /// What was replaced in L1.
+    pub versions: Versions,
     fetching: Arc<[Slot<Flush>]>,
     sentinel: Slot<Observe>,
     #[cfg(feature = "fault-injection")]
     panics: Arc<std::collections::BTreeMap<String, Slot<crate::message::Panic>>>,
+}
+
+/// What several actors know together.
+#[derive(Clone)]
+struct Known {
+    purges: Purges,
+    versions: Versions,
+    clock: SharedClock,
 }
 
 /// Collects the slots for injected panics; nothing in other builds.
@@ -109,10 +121,12 @@ impl Topology {
             plan.flights.l2_timeout,
         );
         let mut panics = Panics::default();
+        let known =
+            Known { purges: Purges::default(), versions: Versions::default(), clock: plan.clock };
         let mut wards = vec![
-            l1_ward(plan.l1, &l1, &touched, &plan.clock, &mut panics),
-            l2_ward(plan.l2, &l2, &plan.clock, &mut panics),
-            l3_ward(plan.l3, &l3, &plan.clock, &mut panics),
+            l1_ward(plan.l1, &l1, &touched, &known, &mut panics),
+            l2_ward(plan.l2, &l2, &known, &mut panics),
+            l3_ward(plan.l3, &l3, &known, &mut panics),
         ];
         let mut fetching = Vec::new();
         let mut fetch_wards = Vec::new();
@@ -122,7 +136,7 @@ impl Topology {
             let name = format!("fetch-{number}");
             fetch_wards.push(fetch_ward(
                 &name,
-                (&plan.flights, &plan.origin, &levels, &plan.clock),
+                (&plan.flights, &plan.origin, &levels, &known.clock),
                 FetchPorts {
                     ended: resolver.ended.clone(),
                     unshareable: resolver.unshareable.clone(),
@@ -134,14 +148,7 @@ impl Topology {
             fetching.push(flush);
         }
         wards.extend(fetch_wards);
-        wards.push(resolver_ward(
-            plan.flights,
-            levels,
-            fetchers,
-            &resolver,
-            &plan.clock,
-            &mut panics,
-        ));
+        wards.push(resolver_ward(plan.flights, levels, fetchers, &resolver, &known, &mut panics));
         #[cfg(feature = "fault-injection")]
         panics.slots.extend(
             plan.others.iter().filter_map(|ward| Some((ward.name.clone(), ward.panic.clone()?))),
@@ -149,7 +156,7 @@ impl Topology {
         wards.extend(plan.others);
 
         let sentinel = Slot::empty();
-        let (settings, clock) = (plan.sentinel, plan.clock);
+        let (settings, clock) = (plan.sentinel, known.clock);
         let watcher = SentinelActor::start_in_arbiter(&Arbiter::new().handle(), move |_ctx| {
             SentinelActor::new(wards, settings, clock)
         });
@@ -160,6 +167,8 @@ impl Topology {
             l3,
             touched,
             resolver,
+            purges: known.purges,
+            versions: known.versions,
             fetching: fetching.into(),
             sentinel,
             #[cfg(feature = "fault-injection")]
@@ -219,14 +228,17 @@ fn l1_ward(
     settings: L1Settings,
     handle: &LevelHandle,
     touched: &Slot<Touched>,
-    clock: &SharedClock,
+    known: &Known,
     panics: &mut Panics,
 ) -> Ward {
-    let (clock, in_flight) = (Arc::clone(clock), level_in_flight(handle));
+    let (known, in_flight) = (known.clone(), level_in_flight(handle));
     let (handle, touched, panic) = (handle.clone(), touched.clone(), panics.port("l1"));
     Ward::on(
         "l1",
-        move || L1Actor::new(settings.clone(), Arc::clone(&clock)),
+        move || {
+            let Known { purges, versions, clock } = known.clone();
+            L1Actor::new(settings.clone(), purges, versions, clock)
+        },
         move |addr| {
             L1Actor::connect(addr, &handle, &touched);
             panic(addr);
@@ -238,15 +250,18 @@ fn l1_ward(
 fn l2_ward(
     settings: Option<L2Settings>,
     handle: &LevelHandle,
-    clock: &SharedClock,
+    known: &Known,
     panics: &mut Panics,
 ) -> Ward {
     let Some(settings) = settings else { return Ward::off("l2") };
-    let (clock, in_flight) = (Arc::clone(clock), level_in_flight(handle));
+    let (known, in_flight) = (known.clone(), level_in_flight(handle));
     let (handle, panic) = (handle.clone(), panics.port("l2"));
     Ward::on(
         "l2",
-        move || L2Actor::new(settings.clone(), Arc::clone(&clock)),
+        move || {
+            let Known { purges, clock, .. } = known.clone();
+            L2Actor::new(settings.clone(), purges, clock)
+        },
         move |addr| {
             L2Actor::connect(addr, &handle);
             panic(addr);
@@ -258,15 +273,18 @@ fn l2_ward(
 fn l3_ward(
     settings: Option<L3Settings>,
     handle: &LevelHandle,
-    clock: &SharedClock,
+    known: &Known,
     panics: &mut Panics,
 ) -> Ward {
     let Some(settings) = settings else { return Ward::off("l3") };
-    let (clock, in_flight) = (Arc::clone(clock), level_in_flight(handle));
+    let (known, in_flight) = (known.clone(), level_in_flight(handle));
     let (handle, panic) = (handle.clone(), panics.port("l3"));
     Ward::on(
         "l3",
-        move || L3Actor::new(settings.clone(), Arc::clone(&clock)),
+        move || {
+            let Known { purges, clock, .. } = known.clone();
+            L3Actor::new(settings.clone(), purges, clock)
+        },
         move |addr| {
             L3Actor::connect(addr, &handle);
             panic(addr);
@@ -310,21 +328,17 @@ fn resolver_ward(
     levels: Levels,
     fetchers: Vec<Slot<Fetch>>,
     handle: &ResolverHandle,
-    clock: &SharedClock,
+    known: &Known,
     panics: &mut Panics,
 ) -> Ward {
-    let (clock, ended) = (Arc::clone(clock), handle.ended.clone());
+    let (known, own) = (known.clone(), handle.clone());
     let (asked, handle, panic) = (handle.resolve.clone(), handle.clone(), panics.port("resolver"));
     Ward::on(
         "resolver",
         move || {
-            ResolverActor::new(
-                &settings,
-                levels.clone(),
-                fetchers.clone(),
-                ended.clone(),
-                Arc::clone(&clock),
-            )
+            let Known { purges, clock, .. } = known.clone();
+            let (levels, fetchers) = (levels.clone(), fetchers.clone());
+            ResolverActor::new(&settings, levels, fetchers, &own, purges, clock)
         },
         move |addr| {
             ResolverActor::connect(addr, &handle);

@@ -2,7 +2,7 @@
 
 use anteroom_actors::error::OriginError;
 use anteroom_actors::model::{Level, Verdict};
-use anteroom_actors::resolver::{FlightHead, Kept, Role};
+use anteroom_actors::resolver::{FlightHead, Found, Kept, Role};
 
 use super::scripted::{Stage, error, keep, read, within};
 
@@ -24,7 +24,9 @@ async fn many_askers_cost_one_call_and_the_next_one_none() {
     stage.until("resolver", "flights", 0).await;
     let mut next = stage.resolve(1, false).await;
     match within("a head", next.head()).await {
-        FlightHead::Found(entry, Level::L1) => assert_eq!(entry.body, "the answer"),
+        FlightHead::Found(Found { entry, level: Level::L1, .. }) => {
+            assert_eq!(entry.body, "the answer");
+        }
         other => panic!("expected a hit of L1, not {other:?}"),
     }
     assert_eq!(stage.num_calls(), 1);

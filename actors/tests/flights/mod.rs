@@ -2,4 +2,5 @@
 
 mod ends;
 mod scripted;
+mod stale;
 mod supervision;

@@ -8,8 +8,8 @@ use std::time::Duration;
 use anteroom_actors::clock::ManualClock;
 use anteroom_actors::error::OriginError;
 use anteroom_actors::message::{ActorState, ask};
-use anteroom_actors::model::{CacheKey, Verdict};
-use anteroom_actors::origin::{Answer, Head, Origin, OriginCall, OriginFactory};
+use anteroom_actors::model::{CacheKey, Entry, Labels, Lifetimes, Verdict, Wants};
+use anteroom_actors::origin::{Answer, Head, Origin, OriginCall, OriginFactory, Reply};
 use anteroom_actors::resolver::{Reader, Resolve};
 use anteroom_actors::settings::{FlightSettings, L1Settings, SentinelSettings};
 use anteroom_actors::wiring::{Plan, Topology};
@@ -22,12 +22,20 @@ use tokio::sync::{mpsc, oneshot};
 /// Nothing here takes so long; past it something hangs.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Of every answer that is kept.
+pub const LIFETIMES: Lifetimes = Lifetimes {
+    lifetime: Duration::from_secs(60),
+    stale_while_revalidate: Duration::from_secs(60),
+    stale_if_error: Duration::from_secs(600),
+};
+
 /// One call as the test leads it: each piece it sends goes out, its drop ends the body.
 pub struct Led {
     answer: oneshot::Sender<Result<Opening, OriginError>>,
 }
 
 struct Opening {
+    status: u16,
     shareable: bool,
     verdict: Verdict,
     pieces: mpsc::UnboundedReceiver<Result<Bytes, OriginError>>,
@@ -40,8 +48,15 @@ impl Led {
     /// Sends the head of a stream that will be judged by `verdict`.
     pub fn open(self, shareable: bool, verdict: Verdict) -> Body {
         let (sender, pieces) = mpsc::unbounded_channel();
-        let _ = self.answer.send(Ok(Opening { shareable, verdict, pieces }));
+        let _ = self.answer.send(Ok(Opening { status: 200, shareable, verdict, pieces }));
         Body(sender)
+    }
+
+    /// Answers with a status and no body.
+    pub fn answer_status(self, status: u16) {
+        let (_sender, pieces) = mpsc::unbounded_channel();
+        let verdict = Verdict::Discard("status");
+        let _ = self.answer.send(Ok(Opening { status, shareable: true, verdict, pieces }));
     }
 
     /// Answers whole and well.
@@ -66,7 +81,7 @@ impl Body {
 }
 
 pub fn keep() -> Verdict {
-    Verdict::Keep { lifetime: Duration::from_secs(7_200), usage: None }
+    Verdict::Keep { lifetimes: LIFETIMES, usage: None }
 }
 
 pub fn error() -> OriginError {
@@ -79,24 +94,28 @@ struct Scripted {
 }
 
 impl Origin for Scripted {
-    fn call(&self, _call: Arc<OriginCall>) -> LocalBoxFuture<'static, Result<Answer, OriginError>> {
+    fn call(
+        &self,
+        _call: Arc<OriginCall>,
+        _kept: Option<Arc<Entry>>,
+    ) -> LocalBoxFuture<'static, Result<Reply, OriginError>> {
         self.count.fetch_add(1, Ordering::SeqCst);
         let (answer, opening) = oneshot::channel();
         let _ = self.calls.send(Led { answer });
         async move {
             let internal = || OriginError::Internal { upstream: "scripted".to_owned() };
-            let Opening { shareable, verdict, pieces } =
+            let Opening { status, shareable, verdict, pieces } =
                 opening.await.map_err(|_| internal())??;
             let body = stream::unfold(pieces, |mut pieces| async move {
                 pieces.recv().await.map(|piece| (piece, pieces))
             });
-            Ok(Answer {
-                head: Head { status: 200, headers: Vec::new(), streamed: true },
+            Ok(Reply::Answer(Answer {
+                head: Head { status, headers: Vec::new(), streamed: true },
                 stored_headers: Vec::new(),
                 shareable,
                 body: body.boxed_local(),
                 judge: Box::new(move |_body| verdict),
-            })
+            }))
         }
         .boxed_local()
     }
@@ -167,6 +186,12 @@ impl Stage {
 
     /// Asks for the answer of key `number`.
     pub async fn resolve(&self, number: u8, alone: bool) -> Reader {
+        self.resolve_as(number, alone, Wants::default()).await
+    }
+
+    /// Asks for the answer of key `number` that `wants` take.
+    pub async fn resolve_as(&self, number: u8, alone: bool, wants: Wants) -> Reader {
+        let labels = Labels { generation: self.topology.purges.generation(), names: Vec::new() };
         let call = Arc::new(OriginCall {
             key: CacheKey::new([number; 32]),
             route: 0,
@@ -176,10 +201,13 @@ impl Stage {
             headers: Vec::new(),
             body: Bytes::new(),
             streamed: true,
-            lifetime: Duration::from_secs(7_200),
+            lifetimes: LIFETIMES,
+            may_keep: true,
+            labels,
+            model: None,
         });
         loop {
-            let resolve = Resolve { call: Arc::clone(&call), alone };
+            let resolve = Resolve { call: Arc::clone(&call), wants, alone };
             match ask(&self.topology.resolver.resolve, resolve, PATIENCE).await {
                 Ok(joined) => return joined.reader,
                 // Not started yet, or being re-created.

@@ -10,7 +10,7 @@ use anteroom_actors::error::LevelError;
 use anteroom_actors::message::{
     ActorState, Flush, Insert, InsertOutcome, LevelHandle, Lookup, Ping, Report, ask,
 };
-use anteroom_actors::model::{CacheKey, Entry, Freshness, Header, Level, Usage};
+use anteroom_actors::model::{CacheKey, Entry, Freshness, Header, Level, Purges, Usage};
 use anteroom_actors::settings::{BreakerSettings, L2Settings};
 use bytes::Bytes;
 
@@ -26,7 +26,7 @@ pub struct TestLevel {
 impl TestLevel {
     /// Starts the level; it need not be connected yet.
     pub fn started(settings: L2Settings) -> Self {
-        let actor = L2Actor::new(settings, Arc::new(SystemClock)).start();
+        let actor = L2Actor::new(settings, Purges::default(), Arc::new(SystemClock)).start();
         let handle = LevelHandle::new(Level::L2, true);
         L2Actor::connect(&actor, &handle);
         Self { actor, handle }
@@ -41,12 +41,16 @@ impl TestLevel {
     }
 
     pub async fn lookup(&self, key: CacheKey) -> Result<Option<Arc<Entry>>, LevelError> {
-        ask(&self.handle.lookup, Lookup { key }, PATIENCE).await.expect("an answer")
+        ask(&self.handle.lookup, Lookup { key, streamed: false }, PATIENCE)
+            .await
+            .expect("an answer")
     }
 
     pub async fn insert(&self, entry: &Entry) -> Result<InsertOutcome, LevelError> {
         let entry = Arc::new(entry.clone());
-        ask(&self.handle.insert, Insert { entry }, PATIENCE).await.expect("an answer")
+        ask(&self.handle.insert, Insert { entry, converted: false }, PATIENCE)
+            .await
+            .expect("an answer")
     }
 
     pub async fn flush(&self) {
@@ -123,9 +127,10 @@ pub fn entry(number: u8) -> Entry {
         freshness: Freshness {
             made_wall_ms: SystemClock.wall_ms(),
             lifetime: Duration::from_secs(30),
+            ..Freshness::default()
         },
         usage: Some(Usage { input_tokens: 3, output_tokens: 4 }),
-        upstream_latency: Duration::from_millis(700),
+        ..Entry::default()
     }
 }
 

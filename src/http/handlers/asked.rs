@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderName};
-use anteroom_actors::model::{CacheKey, Header};
+use anteroom_actors::model::{CacheKey, Header, Label, LabelKind, Labels};
 use anteroom_actors::origin::OriginCall;
 use bytes::Bytes;
 use highway::{HighwayHash, HighwayHasher, Key};
@@ -118,6 +118,7 @@ impl Asked<'_> {
             return Ok(Understood::Keyed(Meaning {
                 key: self.key(KeyBody::None),
                 streamed: false,
+                model: None,
             }));
         }
         let profile = self.route.profile;
@@ -127,7 +128,8 @@ impl Asked<'_> {
         }
         let streamed = canonical.flag("stream") == Some(true);
         let key = self.key(KeyBody::Json(&canonical));
-        Ok(Understood::Keyed(Meaning { key, streamed }))
+        let model = canonical.model().map(Arc::from);
+        Ok(Understood::Keyed(Meaning { key, streamed, model }))
     }
 
     fn key(&self, body: KeyBody<'_>) -> CacheKey {
@@ -161,7 +163,7 @@ impl Asked<'_> {
 
     /// Returns the upstream call that answers the request. Only headers that are in the key, or
     /// in the scope, go along: what is not keyed cannot change an answer.
-    pub(super) fn call(&self, meaning: Meaning) -> Arc<OriginCall> {
+    pub(super) fn call(&self, meaning: &Meaning) -> Arc<OriginCall> {
         let own = |name: &str, value: &[u8]| Header {
             name: name.into(),
             value: Bytes::copy_from_slice(value),
@@ -195,7 +197,22 @@ impl Asked<'_> {
             headers,
             body: self.body.clone(),
             streamed: meaning.streamed,
-            lifetime: self.route.lifetime,
+            lifetimes: self.route.lifetimes,
+            may_keep: true,
+            labels: self.labels(meaning),
+            model: meaning.model.as_deref().map(Box::from),
         })
+    }
+
+    /// Returns what the answer can be purged by. The generation is that of now, before anything is
+    /// asked for.
+    fn labels(&self, meaning: &Meaning) -> Labels {
+        let generation = self.worker.gateway.topology.purges.generation();
+        let mut names = self.route.labels.clone();
+        names.push(Label::new(LabelKind::Scope, self.scope().as_bytes()));
+        if let Some(model) = &meaning.model {
+            names.push(Label::new(LabelKind::Model, model.as_bytes()));
+        }
+        Labels { generation, names }
     }
 }

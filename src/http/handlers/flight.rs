@@ -7,14 +7,14 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use anteroom_actors::error::{AskError, OriginError};
 use anteroom_actors::message::ask;
-use anteroom_actors::model::{Outcome, Sample};
+use anteroom_actors::model::{Outcome, Sample, Wants};
 use anteroom_actors::origin::{Head, OriginCall};
 use anteroom_actors::resolver::{FlightHead, Kept, Reader, Resolve, Role, Whole};
 use bytes::Bytes;
 use futures_util::stream;
 
 use super::asked::Asked;
-use super::proxy::{Looked, hit, refuse};
+use super::proxy::{How, Looked, hit, refuse};
 use crate::http::admission::Permit;
 use crate::http::error::ApiError;
 use crate::http::gateway::UnderWay;
@@ -39,7 +39,7 @@ struct Holds {
 /// Answers `asked` from a level or the origin, together with everyone who asks the same.
 pub(super) async fn answer(
     asked: &Asked<'_>,
-    meaning: Meaning,
+    meaning: &Meaning,
     under_way: UnderWay,
 ) -> HttpResponse {
     let worker = asked.worker;
@@ -58,11 +58,14 @@ pub(super) async fn answer(
             }
         };
         match reader.head().await {
-            FlightHead::Found(entry, level) => {
-                let head = StoredHead::of(&entry);
-                let looked = Looked::Levels(level, reader.timings().lookups);
-                let wall_ms = worker.gateway.clock.wall_ms();
-                return hit(worker, asked.route, asked.arrived, wall_ms, &entry, &head, looked);
+            FlightHead::Found(found) => {
+                let head = StoredHead::of(&found.entry);
+                let looked = Looked::Levels(found.level, reader.timings().lookups);
+                let how = How { looked, instead_of: found.instead_of };
+                return hit(asked, &found.entry, &head, how);
+            }
+            FlightHead::NotKept => {
+                return refuse(worker, asked.route, asked.arrived, &ApiError::NotKept);
             }
             FlightHead::Open(head) => return pass_on(asked, reader, &head, holds).await,
             FlightHead::GoAlone => alone = true,
@@ -90,7 +93,7 @@ pub(super) async fn answer(
 /// Asks the resolver; while it is being re-created, waits for its successor.
 async fn join(asked: &Asked<'_>, call: &Arc<OriginCall>, alone: bool) -> Result<Reader, AskError> {
     loop {
-        let resolve = Resolve { call: Arc::clone(call), alone };
+        let resolve = Resolve { call: Arc::clone(call), wants: Wants::default(), alone };
         let resolver = &asked.worker.gateway.topology.resolver.resolve;
         match ask(resolver, resolve, RESOLVE_DEADLINE).await {
             Ok(joined) => return Ok(joined.reader),

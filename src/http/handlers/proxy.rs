@@ -8,14 +8,15 @@ use actix_web::http::Method;
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse};
 use anteroom_actors::message::{Lookup, ask};
-use anteroom_actors::model::{Entry, Level, Outcome, Sample};
+use anteroom_actors::model::{Entry, Level, Outcome, Sample, Use, Wants};
+use anteroom_actors::resolver::{InsteadOf, Refresh};
 
 use super::asked::{Asked, Understood};
 use super::{flight, forward};
 use crate::canonical::ErrorForm;
 use crate::http::body::{self, CallersBody};
 use crate::http::error::ApiError;
-use crate::http::recall::{Meaning, Recalled};
+use crate::http::recall::{Digest, Meaning, Recalled};
 use crate::http::respond::{self, StoredHead, Timing};
 use crate::http::routes::Route;
 use crate::http::worker::Worker;
@@ -120,26 +121,36 @@ async fn cached(
                 return from.bypass(asked.body, reason, under_way).await;
             }
             Ok(Understood::Keyed(meaning)) => {
-                worker.recall.borrow_mut().remember(digest, meaning);
+                worker.recall.borrow_mut().remember(digest, meaning.clone());
                 meaning
             }
         },
     };
-    if let Some((entry, wall_ms)) = look_in_l1(worker, meaning).await {
-        let now = worker.gateway.clock.now();
-        let head = Rc::new(StoredHead::of(&entry));
-        worker.recall.borrow_mut().lease(&digest, &entry, &head, now, wall_ms);
-        return hit(worker, route, arrived, wall_ms, &entry, &head, Looked::L1);
+    if let Some(response) = look_in_l1(&asked, &meaning, &digest).await {
+        return response;
     }
-    flight::answer(&asked, meaning, under_way).await
+    flight::answer(&asked, &meaning, under_way).await
 }
 
-/// Returns L1's entry where it is fresh, and the wall time at which it was.
-async fn look_in_l1(worker: &Worker, meaning: Meaning) -> Option<(Arc<Entry>, u64)> {
-    let lookup = Lookup { key: meaning.key };
-    let entry = ask(&worker.gateway.topology.l1.lookup, lookup, L1_DEADLINE).await.ok()?.ok()??;
-    let wall_ms = worker.gateway.clock.wall_ms();
-    entry.freshness.is_fresh(wall_ms).then_some((entry, wall_ms))
+/// Answers from L1, where it has something to serve.
+async fn look_in_l1(asked: &Asked<'_>, meaning: &Meaning, digest: &Digest) -> Option<HttpResponse> {
+    let gateway = &asked.worker.gateway;
+    let known = asked.worker.recall.borrow().known(&meaning.key);
+    let lookup = Lookup { key: meaning.key, streamed: meaning.streamed };
+    let entry = ask(&gateway.topology.l1.lookup, lookup, L1_DEADLINE).await.ok()?.ok()??;
+    let (now, wall_ms) = (gateway.clock.now(), gateway.clock.wall_ms());
+    let use_made = Wants::default().judge(&entry.freshness, wall_ms);
+    if !matches!(use_made, Use::Serve | Use::ServeAndRefresh) {
+        return None;
+    }
+    if use_made == Use::ServeAndRefresh {
+        let stale = (Arc::clone(&entry), Level::L1);
+        gateway.topology.resolver.refresh.tell(Refresh { call: asked.call(meaning), stale });
+    }
+    let head = Rc::new(StoredHead::of(&entry));
+    let leased = (&entry, known);
+    asked.worker.recall.borrow_mut().lease(digest, leased, &head, now, wall_ms);
+    Some(hit(asked, &entry, &head, How { looked: Looked::L1, instead_of: None }))
 }
 
 /// Returns the response to a hit that nobody was asked for, and takes it down.
@@ -164,26 +175,33 @@ pub(super) enum Looked {
     Levels(Level, [Option<Duration>; 3]),
 }
 
-/// Returns a hit's response, and takes it down; `wall_ms` is when the entry was found fresh.
-pub(super) fn hit(
-    worker: &Worker,
-    route: &Route,
-    arrived: Instant,
-    wall_ms: u64,
-    entry: &Entry,
-    head: &StoredHead,
-    looked: Looked,
-) -> HttpResponse {
-    let total = worker.gateway.clock.now().duration_since(arrived);
-    let (level, lookups) = match looked {
+/// How a kept answer came to be served.
+pub(super) struct How {
+    /// Where it was found.
+    pub(super) looked: Looked,
+    /// What the origin said in its place, where it was asked.
+    pub(super) instead_of: Option<InsteadOf>,
+}
+
+/// Returns the response with a kept answer, fresh or stale, and takes it down.
+pub(super) fn hit(asked: &Asked<'_>, entry: &Entry, head: &StoredHead, how: How) -> HttpResponse {
+    let worker = asked.worker;
+    let wall_ms = worker.gateway.clock.wall_ms();
+    let total = worker.gateway.clock.now().duration_since(asked.arrived);
+    let (level, lookups) = match how.looked {
         Looked::L1 => (Level::L1, [Some(total), None, None]),
         Looked::Levels(level, lookups) => (level, lookups),
     };
     let timing = worker.hit_timings.text(total);
-    let response = respond::hit(entry, head, level, wall_ms, timing);
+    let is_fresh = entry.freshness.is_fresh(wall_ms);
+    let response = if is_fresh {
+        respond::hit(entry, head, level, wall_ms, timing)
+    } else {
+        respond::stale(entry, head, (level, how.instead_of), wall_ms, timing)
+    };
     worker.record(Sample {
-        route: route.index,
-        outcome: Outcome::Hit(level),
+        route: asked.route.index,
+        outcome: if is_fresh { Outcome::Hit(level) } else { Outcome::Stale },
         status: entry.status,
         total,
         lookups,

@@ -64,7 +64,7 @@ async fn errors_and_redirects_are_passed_on_as_they_are() {
         );
         let upstream = Upstream::answers(answer);
         let answer =
-            origin(upstream.spec()).call(call("POST", "/v1/x", "{}").into()).await.unwrap();
+            ask_origin(&*origin(upstream.spec()), call("POST", "/v1/x", "{}")).await.unwrap();
         assert_eq!(
             answer.head.headers,
             [header("location", "http://127.0.0.1:1/"), header("retry-after", "3")]
@@ -80,7 +80,7 @@ async fn an_encoded_body_is_passed_on_encoded() {
     let answer =
         b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 6\r\n\r\n\x1f\x8b\x08zip";
     let upstream = Upstream::answers(answer);
-    let answer = origin(upstream.spec()).call(call("POST", "/v1/x", "{}").into()).await.unwrap();
+    let answer = ask_origin(&*origin(upstream.spec()), call("POST", "/v1/x", "{}")).await.unwrap();
     assert_eq!(answer.head.headers, [header("content-encoding", "gzip")]);
     assert_eq!(&gather(answer).await.unwrap().1[..], b"\x1f\x8b\x08zip");
 }
@@ -100,7 +100,7 @@ async fn events_arrive_one_by_one_before_the_next_is_sent() {
         peer.send("0\r\n\r\n");
     });
     let mut answer =
-        origin(upstream.spec()).call(call("POST", "/v1/x", "{}").into()).await.unwrap();
+        ask_origin(&*origin(upstream.spec()), call("POST", "/v1/x", "{}")).await.unwrap();
     assert!(answer.head.streamed);
     for event in ["data: 1\n\n", "data: 2\n\n", "data: 3\n\n"] {
         go.send(()).unwrap();

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use anteroom_actors::clock::{SharedClock, SystemClock};
 use anteroom_actors::error::OriginError;
-use anteroom_actors::model::{CacheKey, Header};
-use anteroom_actors::origin::{Answer, Origin, OriginCall};
+use anteroom_actors::model::{CacheKey, Header, Labels, Lifetimes};
+use anteroom_actors::origin::{Answer, Origin, OriginCall, Reply};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use parking_lot::Mutex;
@@ -182,7 +182,28 @@ pub(super) fn call(method: &str, target: &str, body: &'static str) -> OriginCall
         headers: Vec::new(),
         body: Bytes::from_static(body.as_bytes()),
         streamed: false,
-        lifetime: Duration::from_secs(60),
+        lifetimes: LIFETIMES,
+        may_keep: true,
+        labels: Labels::default(),
+        model: None,
+    }
+}
+
+/// Of what is kept.
+pub(super) const LIFETIMES: Lifetimes = Lifetimes {
+    lifetime: Duration::from_secs(60),
+    stale_while_revalidate: Duration::ZERO,
+    stale_if_error: Duration::ZERO,
+};
+
+/// Calls and returns the answer.
+pub(super) async fn ask_origin(
+    origin: &dyn Origin,
+    call: impl Into<Arc<OriginCall>>,
+) -> Result<Answer, OriginError> {
+    match origin.call(call.into(), None).await? {
+        Reply::Answer(answer) => Ok(answer),
+        Reply::Unchanged(_) => panic!("nothing was asked about"),
     }
 }
 
@@ -192,7 +213,7 @@ pub(super) fn header(name: &str, value: &str) -> Header {
 
 /// Calls and gathers the body; an error may come before the head or in the body.
 pub(super) async fn fetch(spec: HttpSpec, call: OriginCall) -> Result<(u16, Bytes), OriginError> {
-    gather(origin(spec).call(Arc::new(call)).await?).await
+    gather(ask_origin(&*origin(spec), call).await?).await
 }
 
 pub(super) async fn gather(mut answer: Answer) -> Result<(u16, Bytes), OriginError> {

@@ -73,7 +73,8 @@ async fn a_body_that_only_the_close_ends_is_passed_on_and_never_kept() {
     for version in ["1.0", "1.1"] {
         let answer = format!("HTTP/{version} 200 OK\r\ncontent-type: text/plain\r\n\r\nhello");
         let upstream = Upstream::answers(answer);
-        let mut answer = origin(upstream.spec()).call(call("POST", "/", "").into()).await.unwrap();
+        let mut answer =
+            ask_origin(&*origin(upstream.spec()), call("POST", "/", "")).await.unwrap();
         let judge = std::mem::replace(&mut answer.judge, Box::new(|_| Verdict::Discard("")));
         let (_, body) = gather(answer).await.unwrap();
         assert_eq!(body, "hello");
@@ -93,7 +94,7 @@ async fn spare_bytes_never_start_the_next_answer() {
     });
     let origin = origin(upstream.spec());
     for _ in 0..3 {
-        let answer = origin.call(call("POST", "/v1/x", "{}").into()).await.unwrap();
+        let answer = ask_origin(&*origin, call("POST", "/v1/x", "{}")).await.unwrap();
         assert_eq!(gather(answer).await.unwrap().1, "hello");
     }
     assert_eq!(upstream.num_connections(), 3);
@@ -106,7 +107,7 @@ async fn interim_answers_are_passed_over() {
     );
     let origin = origin(upstream.spec());
     for _ in 0..2 {
-        let answer = origin.call(call("POST", "/v1/x", "{}").into()).await.unwrap();
+        let answer = ask_origin(&*origin, call("POST", "/v1/x", "{}")).await.unwrap();
         assert_eq!(gather(answer).await.unwrap(), (201, Bytes::from_static(b"ok")));
     }
     assert_eq!(upstream.num_connections(), 1);
@@ -124,7 +125,7 @@ async fn answers_without_a_body_end_at_once_whatever_length_they_tell() {
         });
         let origin = origin(upstream.spec());
         for _ in 0..2 {
-            let answer = origin.call(call(method, "/v1/x", "").into()).await.unwrap();
+            let answer = ask_origin(&*origin, call(method, "/v1/x", "")).await.unwrap();
             assert_eq!(gather(answer).await.unwrap().1, "", "{method} {status}");
         }
     }

@@ -2,6 +2,8 @@
 //! A-33 (no choices), A-34 (length, filter), A-35 (tool arguments), A-37 (status, error in 200).
 //! A-36 cannot occur here: an answer is judged once, when it comes from the origin.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::*;
@@ -9,7 +11,11 @@ use super::*;
 mod objects;
 mod streams;
 
-const LIFETIME: Duration = Duration::from_secs(60);
+const LIFETIMES: Lifetimes = Lifetimes {
+    lifetime: Duration::from_secs(60),
+    stale_while_revalidate: Duration::ZERO,
+    stale_if_error: Duration::ZERO,
+};
 
 fn judge_as(profile: Profile, content_type: &str, body: &str) -> Verdict {
     verdict(&Judged {
@@ -19,7 +25,7 @@ fn judge_as(profile: Profile, content_type: &str, body: &str) -> Verdict {
         content_type: Some(content_type),
         content_encoding: None,
         body: body.as_bytes(),
-        lifetime: LIFETIME,
+        lifetimes: LIFETIMES,
     })
 }
 
@@ -33,7 +39,7 @@ fn stream(profile: Profile, body: &str) -> Verdict {
 
 fn keep(usage: Option<(u64, u64)>) -> Verdict {
     let usage = usage.map(|(input_tokens, output_tokens)| Usage { input_tokens, output_tokens });
-    Verdict::Keep { lifetime: LIFETIME, usage }
+    Verdict::Keep { lifetimes: LIFETIMES, usage }
 }
 
 /// Writes events with `data` only, or with the name that `type` gives.

@@ -43,11 +43,13 @@ fn entry(number: u8, made_wall_ms: u64, body_len: usize) -> Arc<Entry> {
     Arc::new(Entry {
         key: CacheKey::new([number; 32]),
         status: 200,
-        headers: Vec::new(),
         body: Bytes::from(vec![number; body_len]),
-        freshness: Freshness { made_wall_ms, lifetime: Duration::from_secs(60) },
-        usage: None,
-        upstream_latency: Duration::ZERO,
+        freshness: Freshness {
+            made_wall_ms,
+            lifetime: Duration::from_secs(60),
+            ..Freshness::default()
+        },
+        ..Entry::default()
     })
 }
 
@@ -59,19 +61,19 @@ struct Asked {
 
 impl Asked {
     fn start(settings: L3Settings, clock: SharedClock) -> Self {
-        let addr = L3Actor::new(settings, clock).start();
+        let addr = L3Actor::new(settings, Purges::default(), clock).start();
         let handle = LevelHandle::new(Level::L3, true);
         L3Actor::connect(&addr, &handle);
         Self { addr, handle }
     }
 
     async fn lookup(&self, number: u8) -> Result<Option<Arc<Entry>>, LevelError> {
-        let lookup = Lookup { key: CacheKey::new([number; 32]) };
+        let lookup = Lookup { key: CacheKey::new([number; 32]), streamed: false };
         ask(&self.handle.lookup, lookup, DEADLINE).await.unwrap()
     }
 
     async fn insert(&self, entry: &Arc<Entry>) -> Result<InsertOutcome, LevelError> {
-        let insert = Insert { entry: Arc::clone(entry) };
+        let insert = Insert { entry: Arc::clone(entry), converted: false };
         ask(&self.handle.insert, insert, DEADLINE).await.unwrap()
     }
 

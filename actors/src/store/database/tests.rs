@@ -37,9 +37,12 @@ fn entry(number: u8, lifetime: Duration) -> Arc<Entry> {
         status: 200,
         headers: vec![Header { name: "content-type".into(), value: Bytes::from_static(b"a/b") }],
         body: Bytes::from(vec![number; 1_000]),
-        freshness: Freshness { made_wall_ms: ManualClock::START_WALL_MS, lifetime },
-        usage: None,
-        upstream_latency: Duration::from_millis(7),
+        freshness: Freshness {
+            made_wall_ms: ManualClock::START_WALL_MS,
+            lifetime,
+            ..Freshness::default()
+        },
+        ..Entry::default()
     })
 }
 

@@ -148,11 +148,13 @@ mod tests {
         let entry = Entry {
             key: CacheKey::new([0; 32]),
             status: 200,
-            headers: Vec::new(),
             body: Bytes::new(),
-            freshness: Freshness { made_wall_ms: 0, lifetime: Duration::ZERO },
-            usage: None,
-            upstream_latency: Duration::ZERO,
+            freshness: Freshness {
+                made_wall_ms: 0,
+                lifetime: Duration::ZERO,
+                ..Freshness::default()
+            },
+            ..Entry::default()
         };
         Row { entry: Arc::new(entry), stored_at_ms: 0, expires_at_ms: 0, size_bytes }
     }

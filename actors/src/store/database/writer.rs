@@ -96,7 +96,7 @@ impl Core {
         let row = Row {
             size_bytes: record::encoded_len(&entry),
             stored_at_ms: wall_ms,
-            expires_at_ms: wall_ms.saturating_add(residence_ms).max(entry.freshness.stale_at_ms()),
+            expires_at_ms: wall_ms.saturating_add(residence_ms).max(entry.freshness.over_at_ms()),
             entry,
         };
         if !self.waiting.push(row) {

@@ -172,7 +172,7 @@ fn any_other_stream_is_kept_when_it_ends_cleanly() {
         content_type: Some("text/event-stream"),
         content_encoding: None,
         body: b"data: a\n\n",
-        lifetime: LIFETIME,
+        lifetimes: LIFETIMES,
     };
     assert_eq!(verdict(&unasked), keep(None));
 }
