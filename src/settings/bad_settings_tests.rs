@@ -88,6 +88,15 @@ const RANGES_AND_RELATIONS: &[BadFile] = &[
         "l3: { breaker: { probe_after: 3s } }",
         &["l3.breaker.probe_after", "l3.breaker.probe_at_most"],
     ),
+    (
+        "upstreams: { a: { breaker: { open_for: 31s } } }",
+        &["upstreams.a.breaker.open_for = \"31s\"", "upstreams.a.breaker.open_at_most", "30s"],
+    ),
+    (
+        "upstreams: { a: { retry: { base: 3s } } }",
+        &["upstreams.a.retry.base = \"3s\"", "upstreams.a.retry.at_most", "2s"],
+    ),
+    ("upstreams: { a: { retry: { attempts: 11 } } }", &["upstreams.a.retry.attempts", "0–10"]),
     ("data_dir: [a]", &["data_dir", "not a path"]),
     ("data_dir: ''", &["data_dir", "empty"]),
     ("admin: { listen: '127.0.0.1:8080' }", &["admin.listen", "server.listen", "127.0.0.1:8080"]),

@@ -51,7 +51,7 @@ pub use secret::{Secret, mask_url};
 pub use server::{Admin, Log, LogFormat, LogLevel, Server};
 pub use sources::{Source, Sources};
 pub use units::{ByteSize, HumanDuration, UnitError};
-pub use upstreams::{Upstream, UpstreamKind};
+pub use upstreams::{Retry, Upstream, UpstreamBreaker, UpstreamKind};
 
 /// Everything a deployer can set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -44,6 +44,10 @@ pub struct Upstream {
     pub proxy: Secret,
     /// How long the text model inside thinks for each token; `builtin` only.
     pub think_time_per_token: HumanDuration,
+    /// When the upstream is left alone because it fails; `http` only.
+    pub breaker: UpstreamBreaker,
+    /// How a request is sent again where that is safe; `http` only.
+    pub retry: Retry,
 }
 
 impl Default for Upstream {
@@ -63,6 +67,59 @@ impl Default for Upstream {
             ca_file: None,
             proxy: Secret::default(),
             think_time_per_token: HumanDuration::from_millis(8),
+            breaker: UpstreamBreaker::default(),
+            retry: Retry::default(),
+        }
+    }
+}
+
+/// When an upstream is left alone because it fails, and how it comes back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct UpstreamBreaker {
+    /// Failed calls in a row that open it; 0 = never.
+    pub failures: u32,
+    /// First wait before one call tries the upstream out; doubles after each that failed.
+    pub open_for: HumanDuration,
+    /// Longest such wait.
+    pub open_at_most: HumanDuration,
+}
+
+impl Default for UpstreamBreaker {
+    fn default() -> Self {
+        Self {
+            failures: 10,
+            open_for: HumanDuration::from_secs(1),
+            open_at_most: HumanDuration::from_secs(30),
+        }
+    }
+}
+
+/// How a request is sent again: after a failure that leaves it undone, or that is harmless to
+/// repeat.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Retry {
+    /// Most repeats of one call; 0 = none.
+    pub attempts: u32,
+    /// Longest wait before the first repeat; doubles with each.
+    pub base: HumanDuration,
+    /// Longest wait before any.
+    pub at_most: HumanDuration,
+    /// Longest Retry-After that is waited for.
+    pub wait_at_most: HumanDuration,
+    /// Whether a POST is repeated even if it may have been carried out.
+    pub posts: bool,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self {
+            attempts: 2,
+            base: HumanDuration::from_millis(100),
+            at_most: HumanDuration::from_secs(2),
+            wait_at_most: HumanDuration::from_secs(2),
+            posts: false,
         }
     }
 }

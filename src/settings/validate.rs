@@ -141,6 +141,11 @@ impl Check<'_> {
         {
             self.refuse(&key("ca_file"), path.display(), &reason, "a PEM file that can be read");
         }
+        let (breaker, retry) = (&upstream.breaker, &upstream.retry);
+        let (first, longest) = (key("breaker.open_for"), key("breaker.open_at_most"));
+        self.at_most((&first, breaker.open_for), (&longest, breaker.open_at_most));
+        let (first, longest) = (key("retry.base"), key("retry.at_most"));
+        self.at_most((&first, retry.base), (&longest, retry.at_most));
         for (header, value) in &upstream.set_headers {
             self.set_header(&key(&format!("set_headers.{header}")), header, value);
         }

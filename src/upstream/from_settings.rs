@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::spec::{HttpSpec, ProxySpec, RouteSpec, SpecError, SpecKind, UpstreamSpec};
-use crate::settings::{Scope, Settings, Upstream, UpstreamKind};
+use super::spec::{
+    BreakerSpec, HttpSpec, ProxySpec, RetrySpec, RouteSpec, SpecError, SpecKind, UpstreamSpec,
+};
+use crate::settings::{Retry, Scope, Settings, Upstream, UpstreamBreaker, UpstreamKind};
 
 /// An upstream of the settings that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -80,5 +82,25 @@ fn http(name: &str, upstream: &Upstream) -> Result<HttpSpec, UpstreamError> {
         keep_alive: upstream.keep_alive.get(),
         ca_pem,
         proxy,
+        breaker: breaker(&upstream.breaker),
+        retry: retry(&upstream.retry),
     })
+}
+
+fn breaker(breaker: &UpstreamBreaker) -> BreakerSpec {
+    BreakerSpec {
+        failures: breaker.failures,
+        open_for: breaker.open_for.get(),
+        open_at_most: breaker.open_at_most.get(),
+    }
+}
+
+fn retry(retry: &Retry) -> RetrySpec {
+    RetrySpec {
+        attempts: retry.attempts,
+        base: retry.base.get(),
+        at_most: retry.at_most.get(),
+        wait_at_most: retry.wait_at_most.get(),
+        posts: retry.posts,
+    }
 }

@@ -55,6 +55,37 @@ pub struct HttpSpec {
     pub ca_pem: Option<Vec<u8>>,
     /// Proxy for `https` URLs.
     pub proxy: Option<ProxySpec>,
+    /// When it is left alone because it fails.
+    pub breaker: BreakerSpec,
+    /// How a request is sent again.
+    pub retry: RetrySpec,
+}
+
+/// When an upstream that fails is left alone, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BreakerSpec {
+    /// Failed calls in a row that open the breaker; 0 = it never opens. A call counts once,
+    /// however often it was repeated.
+    pub failures: u32,
+    /// First wait before one call is let through to try the upstream out.
+    pub open_for: Duration,
+    /// Longest such wait; it doubles each time the call fails.
+    pub open_at_most: Duration,
+}
+
+/// How a request is sent again where that is safe and may help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetrySpec {
+    /// Most repeats of one call; 0 = none, but for one after a kept connection turned out closed.
+    pub attempts: u32,
+    /// Longest wait before the first repeat; doubles with each. The wait is a random part of it.
+    pub base: Duration,
+    /// Longest such wait altogether.
+    pub at_most: Duration,
+    /// Longest Retry-After that is waited for; with a longer one the answer is passed on.
+    pub wait_at_most: Duration,
+    /// Whether a POST is repeated even if it may have been carried out, and paid for.
+    pub posts: bool,
 }
 
 impl fmt::Debug for HttpSpec {
@@ -73,6 +104,8 @@ impl fmt::Debug for HttpSpec {
             .field("keep_alive", &self.keep_alive)
             .field("private_ca", &self.ca_pem.is_some())
             .field("proxy", &self.proxy)
+            .field("breaker", &self.breaker)
+            .field("retry", &self.retry)
             .finish()
     }
 }

@@ -19,7 +19,7 @@ use parking_lot::Mutex;
 
 use super::origin::factory;
 use super::prepared::Upstreams;
-use super::spec::{HttpSpec, RouteSpec, SpecKind, UpstreamSpec};
+use super::spec::{BreakerSpec, HttpSpec, RetrySpec, RouteSpec, SpecKind, UpstreamSpec};
 use crate::canonical::Profile;
 
 /// One connection, as the script sees it.
@@ -138,7 +138,8 @@ impl Upstream {
     }
 }
 
-/// An upstream on this machine, with time-outs that no test should meet by chance.
+/// An upstream on this machine, with time-outs that no test should meet by chance, without a
+/// breaker and without repeats.
 pub(super) fn http_spec(port: u16) -> HttpSpec {
     let long = Duration::from_secs(30);
     HttpSpec {
@@ -154,6 +155,14 @@ pub(super) fn http_spec(port: u16) -> HttpSpec {
         keep_alive: long,
         ca_pem: None,
         proxy: None,
+        breaker: BreakerSpec { failures: 0, open_for: long, open_at_most: long },
+        retry: RetrySpec {
+            attempts: 0,
+            base: Duration::from_millis(1),
+            at_most: Duration::from_millis(5),
+            wait_at_most: Duration::ZERO,
+            posts: false,
+        },
     }
 }
 
