@@ -172,6 +172,14 @@ pub enum OriginError {
         /// The upstream's name in the settings.
         upstream: String,
     },
+    /// It has failed again and again, and is left alone for a while: nothing was sent.
+    #[error("upstream {upstream} keeps failing and is not called at present; try again later")]
+    BreakerOpen {
+        /// The upstream's name in the settings.
+        upstream: String,
+        /// When another call may be let through.
+        retry_after: Duration,
+    },
     /// Something of ours broke; the text tells no internals.
     #[error("the call to upstream {upstream} failed inside the gateway")]
     Internal {
@@ -190,6 +198,7 @@ impl OriginError {
             Self::Cut { .. } => "cut",
             Self::TooLarge { .. } => "too_large",
             Self::Abandoned { .. } => "abandoned",
+            Self::BreakerOpen { .. } => "breaker_open",
             Self::Internal { .. } => "internal",
         }
     }
@@ -203,7 +212,7 @@ impl OriginError {
     }
 
     /// Tells whether the next asker may lead a new flight: only before any byte of an answer,
-    /// and not after a time-out, which everyone has already waited for.
+    /// and not after a time-out, which everyone has already waited for, nor past an open breaker.
     pub const fn is_retryable(&self) -> bool {
         matches!(self, Self::Connect { .. } | Self::NoAnswer { .. } | Self::Abandoned { .. })
     }

@@ -83,6 +83,7 @@ impl ApiError {
                 OriginError::Cut { .. } => "upstream_cut_answer",
                 OriginError::TooLarge { .. } => "upstream_answer_too_large",
                 OriginError::Abandoned { .. } => "abandoned",
+                OriginError::BreakerOpen { .. } => "upstream_breaker_open",
                 OriginError::Internal { .. } => "internal",
             },
             Self::Internal => "internal",
@@ -120,7 +121,9 @@ impl ApiError {
             Self::NoRoute { .. } => StatusCode::NOT_FOUND,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotServed(_) => StatusCode::NOT_IMPLEMENTED,
-            Self::Shed(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Shed(_) | Self::Origin(OriginError::BreakerOpen { .. }) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::NotKept | Self::Origin(OriginError::TimedOut { .. }) => {
                 StatusCode::GATEWAY_TIMEOUT
             }
@@ -144,6 +147,18 @@ impl ApiError {
         }
     }
 
+    /// Returns when another try may help, in whole seconds, rounded up.
+    fn retry_after_secs(&self) -> Option<u64> {
+        match self {
+            Self::Shed(_) => Some(1),
+            Self::Origin(OriginError::BreakerOpen { retry_after, .. }) => {
+                let begun = u64::from(retry_after.subsec_nanos() > 0);
+                Some(retry_after.as_secs().saturating_add(begun).max(1))
+            }
+            _ => None,
+        }
+    }
+
     /// Returns the response, in `form`.
     pub fn response(&self, form: ErrorForm) -> HttpResponse {
         let (message, kind) = (self.to_string(), self.kind(form));
@@ -156,8 +171,8 @@ impl ApiError {
             }
         };
         let mut response = HttpResponse::build(self.status());
-        if matches!(self, Self::Shed(_)) {
-            response.insert_header((RETRY_AFTER, "1"));
+        if let Some(seconds) = self.retry_after_secs() {
+            response.insert_header((RETRY_AFTER, seconds.to_string()));
         }
         if matches!(self, Self::BodyTooLarge { .. } | Self::BodyTimedOut { .. } | Self::BodyBroken)
         {

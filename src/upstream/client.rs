@@ -5,7 +5,7 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_rt::time::{Sleep, sleep};
 use anteroom_actors::clock::SharedClock;
@@ -14,12 +14,11 @@ use awc::error::SendRequestError;
 use awc::http::header::HeaderMap;
 use awc::http::{Method, Uri};
 use awc::{ClientResponse, SendClientRequest};
-use bytes::Bytes;
-use futures_util::stream::Stream;
+use futures_util::future::OptionFuture;
 
 use super::body::{AnswerBody, Course, Framing};
 use super::connect::Connector;
-use super::failure::{before_head, log, may_repeat, timed_out};
+use super::failure::{Failed, How, timed_out};
 use super::prepared::Endpoint;
 use super::upload::Upload;
 use super::wire::{CallState, Scope};
@@ -32,6 +31,17 @@ pub(super) struct Outgoing {
     pub(super) method: Method,
     pub(super) uri: Uri,
     pub(super) headers: HeaderMap,
+}
+
+/// What a try may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// Largest answer, in bytes.
+    pub(super) max_bytes: u64,
+    /// Longest time to the end of the answer.
+    pub(super) total: Duration,
+    /// Longest time to the answer's head, over the time-outs of each step; for repeats.
+    pub(super) head: Option<Duration>,
 }
 
 /// An answer whose head is there.
@@ -73,80 +83,40 @@ impl HttpClient {
         &self.endpoint
     }
 
-    /// Sends a request whose body is there as a whole. Repeats it once where that is safe.
-    pub(super) async fn send_whole(
-        &self,
-        outgoing: &Outgoing,
-        body: Bytes,
-        max_bytes: u64,
-    ) -> Result<Reply, OriginError> {
-        let call = Rc::new(CallState::default());
-        let upload = Upload::whole(body.clone(), &outgoing.method, Rc::clone(&call));
-        let error = match self.send(outgoing, upload, Rc::clone(&call), max_bytes).await {
-            Err(error) if may_repeat(&error, &call, &outgoing.method) => error,
-            other => return other,
-        };
-        tracing::debug!(%error, "repeating a call on a new connection");
-        let call = Rc::new(CallState::default());
-        call.wants_fresh.set(true);
-        let upload = Upload::whole(body, &outgoing.method, Rc::clone(&call));
-        self.send(outgoing, upload, call, max_bytes).await
+    /// Returns the time.
+    pub(super) fn now(&self) -> Instant {
+        self.clock.now()
     }
 
-    /// Sends a request whose body comes in pieces; `length` where the caller said it.
-    pub(super) async fn send_pieces<S, E>(
-        &self,
-        outgoing: &Outgoing,
-        pieces: S,
-        length: Option<u64>,
-    ) -> Result<Reply, OriginError>
-    where
-        S: Stream<Item = Result<Bytes, E>> + 'static,
-    {
-        if length == Some(0) {
-            return self.send_whole(outgoing, Bytes::new(), u64::MAX).await;
-        }
-        let call = Rc::new(CallState::default());
-        let upload = Upload::pieces(pieces, length, &outgoing.method, Rc::clone(&call));
-        self.send(outgoing, upload, call, u64::MAX).await
+    /// Returns milliseconds since the Unix epoch.
+    pub(super) fn wall_ms(&self) -> u64 {
+        self.clock.wall_ms()
     }
 
-    async fn send(
+    /// Sends a request once.
+    pub(super) async fn send(
         &self,
         outgoing: &Outgoing,
         upload: Upload,
         call: Rc<CallState>,
-        max_bytes: u64,
-    ) -> Result<Reply, OriginError> {
-        let mut total = Box::pin(sleep(self.endpoint.limits.total_timeout));
+        bounds: Bounds,
+    ) -> Result<Reply, Failed> {
+        let mut total = Box::pin(sleep(bounds.total));
         let mut request =
             self.client.request(outgoing.method.clone(), outgoing.uri.clone()).no_decompress();
         *request.headers_mut() = outgoing.headers.clone();
-        let response = match self.await_head(request.send_body(upload), &call, total.as_mut()).await
-        {
-            Ok(Ok(response)) => response,
-            Ok(Err(cause)) => {
-                let error = before_head(&cause, &call, &self.endpoint);
-                // A repeat follows: not a failure yet.
-                if !may_repeat(&error, &call, &outgoing.method) {
-                    log(&error, Some(&cause));
-                }
-                return Err(error);
-            }
-            Err(error) => {
-                log(&error, None);
-                return Err(error);
-            }
-        };
+        let sending = request.send_body(upload);
+        let response = self
+            .await_head(sending, &call, total.as_mut(), bounds.head)
+            .await?
+            .map_err(|cause| Failed::before_head(&cause, &call, &self.endpoint))?;
         let upstream = || self.endpoint.name.to_string();
-        let refused = |error: OriginError| {
-            log(&error, None);
-            error
-        };
-        let framing = Framing::of(&response, &outgoing.method)
-            .map_err(|reason| refused(OriginError::NoAnswer { upstream: upstream(), reason }))?;
-        if matches!(framing, Framing::Sized(length) if length > max_bytes) {
-            return Err(refused(OriginError::TooLarge { upstream: upstream() }));
+        let framing = Framing::of(&response, &outgoing.method).map_err(|reason| {
+            Failed::new(OriginError::NoAnswer { upstream: upstream(), reason }, How::Misframed)
+        })?;
+        if matches!(framing, Framing::Sized(length) if length > bounds.max_bytes) {
+            let error = OriginError::TooLarge { upstream: upstream() };
+            return Err(Failed::new(error, How::Unwanted));
         }
         let course = Course {
             endpoint: Arc::clone(&self.endpoint),
@@ -159,20 +129,26 @@ impl HttpClient {
             status: response.status().as_u16(),
             headers: response.headers().clone(),
             framing,
-            body: AnswerBody::new(response, framing, max_bytes, course),
+            body: AnswerBody::new(response, framing, bounds.max_bytes, course),
         })
     }
 
-    /// Polls `send` to the answer's head. The outer error is a time-out of ours.
+    /// Polls `send` to the answer's head, for no longer than `head` where that is given. The outer
+    /// error is a time-out of ours.
     async fn await_head(
         &self,
         send: SendClientRequest,
         call: &Rc<CallState>,
         mut total: Pin<&mut Sleep>,
-    ) -> Result<Result<ClientResponse, SendRequestError>, OriginError> {
+        head: Option<Duration>,
+    ) -> Result<Result<ClientResponse, SendRequestError>, Failed> {
         let mut send = pin!(send);
         let mut seen = Progress::of(call);
         let mut timer = pin!(sleep(seen.stage.limit(&self.endpoint)));
+        let mut head = pin!(OptionFuture::from(head.map(sleep)));
+        let timed_out = |awaited, waited| {
+            Failed::new(timed_out(&self.endpoint, awaited, waited), How::TimedOut)
+        };
         poll_fn(|cx: &mut Context<'_>| {
             if let Poll::Ready(result) = self.scope.on_behalf(call, || send.as_mut().poll(cx)) {
                 return Poll::Ready(Ok(result));
@@ -183,11 +159,14 @@ impl HttpClient {
                 timer.set(sleep(seen.stage.limit(&self.endpoint)));
             }
             if total.as_mut().poll(cx).is_ready() {
-                let waited = self.endpoint.limits.total_timeout;
-                return Poll::Ready(Err(timed_out(&self.endpoint, "end", waited)));
+                return Poll::Ready(Err(timed_out("end", self.endpoint.limits.total_timeout)));
+            }
+            if let Poll::Ready(Some(())) = head.as_mut().poll(cx) {
+                let waited = self.endpoint.limits.first_byte_timeout;
+                return Poll::Ready(Err(timed_out("first byte", waited)));
             }
             if timer.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(Err(seen.stage.timed_out(&self.endpoint)));
+                return Poll::Ready(Err(seen.stage.timed_out(&self.endpoint, call)));
             }
             Poll::Pending
         })
@@ -239,16 +218,18 @@ impl Stage {
         }
     }
 
-    fn timed_out(self, endpoint: &Endpoint) -> OriginError {
-        let upstream = endpoint.name.to_string();
-        let awaited = match self {
-            Self::Connection => "connection",
-            Self::Upload | Self::Head => "first byte",
+    fn timed_out(self, endpoint: &Endpoint, call: &CallState) -> Failed {
+        let (awaited, how) = match self {
+            // All connections are taken by other calls: it never came to this one's turn.
+            Self::Connection if !call.is_dialled.get() => ("connection", How::NotTheirs),
+            Self::Connection => ("connection", How::TimedOut),
+            Self::Upload | Self::Head => ("first byte", How::TimedOut),
             Self::Caller => {
+                let upstream = endpoint.name.to_string();
                 let reason = "the caller sent no more of its request";
-                return OriginError::NoAnswer { upstream, reason };
+                return Failed::new(OriginError::NoAnswer { upstream, reason }, How::NotTheirs);
             }
         };
-        OriginError::TimedOut { upstream, awaited, waited: self.limit(endpoint) }
+        Failed::new(timed_out(endpoint, awaited, self.limit(endpoint)), how)
     }
 }

@@ -63,6 +63,7 @@ impl Service<ConnectInfo<Uri>> for Connector {
 
     fn call(&self, info: ConnectInfo<Uri>) -> Self::Future {
         let Self { endpoint, scope } = self.clone();
+        scope.note(|call| call.is_dialled.set(true));
         Box::pin(async move {
             let transport = open(&endpoint)
                 .await

@@ -15,7 +15,7 @@ use futures_util::stream::{LocalBoxStream, Stream, StreamExt as _};
 
 use super::body::Framing;
 use super::builtin::Builtin;
-use super::client::{HttpClient, Outgoing};
+use super::client::{HttpClient, Outgoing, Reply};
 use super::headers::{self, Passage};
 use super::prepared::{Upstreams, Way, Ways};
 
@@ -66,7 +66,11 @@ impl Forwarder {
     ///
     /// The time-outs are the upstream's; `first byte` counts from the end of the upload, and
     /// within it each piece has the idle time-out. The answer's size is not bounded: nothing
-    /// gathers it. A call without a body is repeated once where that is safe.
+    /// gathers it. A call without a body is repeated where that is safe; another never.
+    ///
+    /// # Errors
+    ///
+    /// When no answer's head came, or the upstream is left alone at present.
     pub async fn forward<'a, H, S, E>(
         &self,
         request: Forward<'a, H>,
@@ -77,31 +81,61 @@ impl Forwarder {
         S: Stream<Item = Result<Bytes, E>> + 'static,
     {
         match self.ways.get(request.upstream).map(Rc::clone).as_deref() {
-            Some(Way::Http(client)) => forward_http(client, request, body).await,
-            Some(Way::Builtin(builtin)) => forward_builtin(builtin, &request, body).await,
+            Some(Way::Http(client)) => {
+                let outgoing = outgoing(client, &request)?;
+                Ok(forwarded(client.send_pieces(&outgoing, body, request.length).await?))
+            }
+            Some(Way::Builtin(builtin)) => {
+                let body = gather(body).await.map_err(|reason| OriginError::NoAnswer {
+                    upstream: request.upstream.to_owned(),
+                    reason,
+                })?;
+                Ok(forward_builtin(builtin, &request, &body).await)
+            }
+            None => Err(OriginError::Internal { upstream: request.upstream.to_owned() }),
+        }
+    }
+
+    /// As [`Self::forward`], with a body that is there as a whole; the length is the body's. The
+    /// call is repeated where that is safe.
+    ///
+    /// # Errors
+    ///
+    /// When no answer's head came, or the upstream is left alone at present.
+    pub async fn forward_whole<'a, H>(
+        &self,
+        request: Forward<'a, H>,
+        body: Bytes,
+    ) -> Result<Forwarded, OriginError>
+    where
+        H: Iterator<Item = (&'a str, &'a [u8])> + Clone,
+    {
+        match self.ways.get(request.upstream).map(Rc::clone).as_deref() {
+            Some(Way::Http(client)) => {
+                let outgoing = outgoing(client, &request)?;
+                Ok(forwarded(client.send_whole(&outgoing, body, u64::MAX).await?))
+            }
+            Some(Way::Builtin(builtin)) => Ok(forward_builtin(builtin, &request, &body).await),
             None => Err(OriginError::Internal { upstream: request.upstream.to_owned() }),
         }
     }
 }
 
-async fn forward_http<'a, H, S, E>(
-    client: &HttpClient,
-    request: Forward<'a, H>,
-    body: S,
-) -> Result<Forwarded, OriginError>
+fn outgoing<'a, H>(client: &HttpClient, request: &Forward<'a, H>) -> Result<Outgoing, OriginError>
 where
     H: Iterator<Item = (&'a str, &'a [u8])> + Clone,
-    S: Stream<Item = Result<Bytes, E>> + 'static,
 {
     let endpoint = client.endpoint();
     let internal = || OriginError::Internal { upstream: request.upstream.to_owned() };
-    let outgoing = Outgoing {
+    Ok(Outgoing {
         method: Method::from_bytes(request.method.as_bytes()).map_err(|_| internal())?,
         uri: endpoint.uri(request.target).ok_or_else(internal)?,
         headers: headers::for_request(endpoint, request.headers.clone(), Passage::Through)
             .ok_or_else(internal)?,
-    };
-    let reply = client.send_pieces(&outgoing, body, request.length).await?;
+    })
+}
+
+fn forwarded(reply: Reply) -> Forwarded {
     let length = match reply.framing {
         Framing::Sized(length) => Some(length),
         // Of the answer to a HEAD: what a GET would have.
@@ -111,36 +145,29 @@ where
             .and_then(|length| length.to_str().ok()?.trim().parse().ok()),
         Framing::Chunked | Framing::UntilClose => None,
     };
-    Ok(Forwarded {
+    Forwarded {
         status: reply.status,
         headers: headers::of_answer(&reply.headers),
         length,
         body: reply.body.boxed_local(),
-    })
+    }
 }
 
-async fn forward_builtin<H, S, E>(
+async fn forward_builtin<H>(
     builtin: &Builtin,
     request: &Forward<'_, H>,
-    body: S,
-) -> Result<Forwarded, OriginError>
-where
-    S: Stream<Item = Result<Bytes, E>> + 'static,
-{
-    let body = gather(body).await.map_err(|reason| OriginError::NoAnswer {
-        upstream: request.upstream.to_owned(),
-        reason,
-    })?;
-    let prepared = builtin.answer(request.method, request.target, &body);
+    body: &Bytes,
+) -> Forwarded {
+    let prepared = builtin.answer(request.method, request.target, body);
     if !prepared.think_first.is_zero() {
         actix_rt::time::sleep(prepared.think_first).await;
     }
-    Ok(Forwarded {
+    Forwarded {
         status: prepared.status,
         headers: prepared.headers,
         length: None,
         body: prepared.body,
-    })
+    }
 }
 
 async fn gather<S, E>(body: S) -> Result<Bytes, &'static str>

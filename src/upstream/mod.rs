@@ -7,9 +7,12 @@
 //! * [`builtin`]: the model that is built in.
 //! * [`verdict`]: may this answer be kept? [`sse`]: reading its events.
 //! * `client`, `connect`, `wire`, `upload`, `body`: HTTP/1.1 by awc, held to RFC 9112.
+//! * `tries`: a call as one or several tries. `breaker`: when an upstream is left alone; `retry`:
+//!   when a request is sent again; `standing`: what the threads share about an upstream.
 //! * `headers`: which headers cross, and which a stored copy keeps.
 
 mod body;
+mod breaker;
 pub mod builtin;
 mod client;
 mod connect;
@@ -21,9 +24,12 @@ mod headers;
 pub mod origin;
 pub mod prepared;
 mod proxy;
+mod retry;
 pub mod spec;
 pub mod sse;
+mod standing;
 mod tls;
+mod tries;
 mod upload;
 pub mod verdict;
 mod wire;

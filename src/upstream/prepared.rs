@@ -15,6 +15,7 @@ use rustls::ClientConfig;
 use super::builtin::Builtin;
 use super::client::HttpClient;
 use super::spec::{HttpSpec, ProxySpec, SpecError, SpecKind, UpstreamSpec};
+use super::standing::Standing;
 use super::tls;
 
 /// All upstreams, ready to be called.
@@ -51,12 +52,25 @@ pub(super) struct Endpoint {
     pub(super) proxy: Option<ProxySpec>,
     pub(super) set_headers: Vec<(HeaderName, HeaderValue)>,
     pub(super) limits: HttpSpec,
+    /// How it is doing, as all threads know.
+    pub(super) standing: Standing,
 }
 
 impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.limits.fmt(f)
     }
+}
+
+/// How an upstream over HTTP is doing.
+#[derive(Debug, Clone, Copy)]
+pub struct UpstreamHealth<'a> {
+    /// Name in the settings.
+    pub name: &'a str,
+    /// How often a request was sent to it again.
+    pub retries: u64,
+    /// Whether its breaker is open.
+    pub is_open: bool,
 }
 
 /// What answers for an upstream, on one thread.
@@ -84,6 +98,18 @@ impl Upstreams {
             .iter()
             .map(|upstream| (Arc::clone(&upstream.name), Rc::new(way(&upstream.kind))))
             .collect()
+    }
+
+    /// Returns how the upstreams over HTTP are doing.
+    pub fn health(&self) -> impl Iterator<Item = UpstreamHealth<'_>> {
+        self.all.iter().filter_map(|upstream| match &upstream.kind {
+            Kind::Http(endpoint) => Some(UpstreamHealth {
+                name: &upstream.name,
+                retries: endpoint.standing.retries(),
+                is_open: endpoint.standing.is_open(),
+            }),
+            Kind::Builtin { .. } => None,
+        })
     }
 
     /// Checks and parses `specs`.
@@ -142,6 +168,7 @@ impl Endpoint {
             tls,
             set_headers: parse_headers(&name, &spec.set_headers)?,
             limits: spec.clone(),
+            standing: Standing::new(Arc::clone(&name), spec.breaker),
             name,
         })
     }

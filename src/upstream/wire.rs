@@ -27,6 +27,8 @@ const MAX_HEAD_BYTES: usize = 128 * 1024;
 /// What the wire has seen of one call.
 #[derive(Debug, Default)]
 pub(super) struct CallState {
+    /// The call had its turn: it waits for no other call's connection any more.
+    pub(super) is_dialled: Cell<bool>,
     /// A connection was there: the request began to be written.
     pub(super) is_connected: Cell<bool>,
     /// That connection had carried a call before.
@@ -58,7 +60,8 @@ impl Scope {
         result
     }
 
-    fn note(&self, note: impl FnOnce(&CallState)) {
+    /// Notes something about the call that is being polled.
+    pub(super) fn note(&self, note: impl FnOnce(&CallState)) {
         if let Some(call) = self.0.borrow().as_deref() {
             note(call);
         }

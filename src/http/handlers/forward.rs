@@ -11,7 +11,7 @@ use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse};
 use anteroom_actors::model::{Outcome, Sample};
 use bytes::Bytes;
-use futures_util::stream::{self, Stream, StreamExt};
+use futures_util::stream::{Empty, Stream, StreamExt};
 
 use crate::http::admission::Permit;
 use crate::http::body::CallersBody;
@@ -21,6 +21,14 @@ use crate::http::respond::{self, Timing};
 use crate::http::routes::Route;
 use crate::http::worker::Worker;
 use crate::upstream::{Forward, Forwarded};
+
+/// A request's body.
+enum Body<S> {
+    /// As it comes, with its length where the caller said it.
+    Pieces(S, Option<u64>),
+    /// At hand: the call can be repeated.
+    Whole(Bytes),
+}
 
 /// A request, seen from its way past the cache.
 pub(super) struct Source<'a> {
@@ -41,7 +49,7 @@ impl Source<'_> {
         };
         let caller = CallersBody::new(payload);
         let pieces = caller.pieces(self.worker.gateway.settings.server.body_timeout.get());
-        match self.forward(pieces, length, None, under_way).await {
+        match self.forward(Body::Pieces(pieces, length), None, under_way).await {
             Ok(response) => response,
             Err(error) => {
                 let error = caller.fault().unwrap_or(error);
@@ -57,16 +65,14 @@ impl Source<'_> {
         reason: &'static str,
         under_way: UnderWay,
     ) -> HttpResponse {
-        let length = u64::try_from(body.len()).ok();
-        let body = stream::once(async move { Ok::<_, Infallible>(body) });
-        let forwarded = self.forward(body, length, Some(reason), under_way).await;
+        let body: Body<Empty<Result<Bytes, Infallible>>> = Body::Whole(body);
+        let forwarded = self.forward(body, Some(reason), under_way).await;
         forwarded.unwrap_or_else(|error| self.failed(&error, Some(reason)))
     }
 
     async fn forward<S, E>(
         &self,
-        body: S,
-        length: Option<u64>,
+        body: Body<S>,
         bypass: Option<&'static str>,
         under_way: UnderWay,
     ) -> Result<HttpResponse, ApiError>
@@ -81,6 +87,10 @@ impl Source<'_> {
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_bytes()))
             .collect();
+        let length = match &body {
+            Body::Pieces(_, length) => *length,
+            Body::Whole(body) => u64::try_from(body.len()).ok(),
+        };
         let forward = Forward {
             upstream: &self.route.upstream,
             method: self.request.method().as_str(),
@@ -88,7 +98,11 @@ impl Source<'_> {
             headers: headers.iter().copied(),
             length,
         };
-        let forwarded = self.worker.forwarder.forward(forward, body).await;
+        let forwarder = &self.worker.forwarder;
+        let forwarded = match body {
+            Body::Pieces(pieces, _) => forwarder.forward(forward, pieces).await,
+            Body::Whole(body) => forwarder.forward_whole(forward, body).await,
+        };
         let forwarded = forwarded.map_err(ApiError::Origin)?;
         Ok(self.answer(forwarded, bypass, (permit, under_way)))
     }

@@ -86,7 +86,7 @@ async fn a_post_is_never_repeated_once_sent() {
 }
 
 #[actix_rt::test]
-async fn a_get_that_fails_on_a_new_connection_is_not_repeated() {
+async fn a_get_that_fails_on_a_new_connection_is_not_repeated_where_no_attempts_are_set() {
     let upstream = Upstream::answers("");
     let result = fetch(upstream.spec(), call("GET", "/v1/x", "")).await;
     assert_eq!(reason(result), ("no_answer", "it closed the connection"));

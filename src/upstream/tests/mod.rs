@@ -2,6 +2,7 @@
 
 mod answers;
 mod connections;
+mod tries;
 mod truncation;
 
 use std::io::{Read as _, Write as _};
