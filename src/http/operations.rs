@@ -29,9 +29,12 @@ pub fn configure(config: &mut ServiceConfig) {
     config.default_service(web::to(no_such_page));
 }
 
-/// Brings the actors' numbers into the registry; actix-web-prom's middleware, which lies around this
-/// handler, then writes the body.
+/// Brings the actors' and the upstreams' numbers into the registry; actix-web-prom's middleware,
+/// which lies around this handler, then writes the body.
 async fn metrics(gateway: Data<Gateway>) -> HttpResponse {
+    for upstream in gateway.upstreams.health() {
+        gateway.metrics.refresh_upstream(upstream.name, upstream.retries, upstream.is_open);
+    }
     if let Ok(health) = gateway.topology.observe().await {
         gateway.metrics.refresh(&health, gateway.admission.taken());
     }

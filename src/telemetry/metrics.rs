@@ -19,6 +19,8 @@ pub struct Metrics {
     registry: Registry,
     routes: Vec<RouteMetrics>,
     upstream_errors: IntCounterVec,
+    upstream_retries: IntCounterVec,
+    upstream_breaker: IntGaugeVec,
     discards: IntCounterVec,
     lookups: [Histogram; 3],
     dropped: IntCounter,
@@ -113,6 +115,8 @@ impl Metrics {
         Ok(Self {
             routes,
             upstream_errors: counters(&registry, &names::UPSTREAM_ERRORS)?,
+            upstream_retries: counters(&registry, &names::UPSTREAM_RETRIES)?,
+            upstream_breaker: gauges(&registry, &names::UPSTREAM_BREAKER)?,
             discards: counters(&registry, &names::DISCARDS)?,
             lookups: Level::ALL.map(|level| lookups.with_label_values(&[level.label()])),
             dropped,
@@ -172,6 +176,12 @@ impl Metrics {
         for actor in &health.actors {
             self.refresh_actor(actor);
         }
+    }
+
+    /// Takes over how an upstream is doing.
+    pub fn refresh_upstream(&self, name: &str, retries: u64, is_open: bool) {
+        set_counter(&self.upstream_retries.with_label_values(&[name]), retries);
+        self.upstream_breaker.with_label_values(&[name]).set(i64::from(is_open));
     }
 
     fn refresh_actor(&self, actor: &ActorHealth) {
@@ -249,6 +259,7 @@ mod tests {
             counters: vec![("hits", 5), ("entries", 7)],
         };
         metrics.refresh(&SystemHealth { actors: vec![actor] }, 4);
+        metrics.refresh_upstream("default", 1, true);
         let families = metrics.registry().gather();
         let mut found: Vec<_> = families.iter().map(|f| (f.name(), f.help())).collect();
         let mut wanted: Vec<_> = names::METRICS.iter().map(|m| (m.name, m.help)).collect();

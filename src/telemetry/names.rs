@@ -78,7 +78,23 @@ pub const UPSTREAM_ERRORS: MetricName = counter(
     "anteroom_upstream_errors_total",
     &["route", "error"],
     "One for each upstream call that brought no whole answer's head: connect, no_answer, \
-     timed_out, cut, too_large, abandoned, internal. Error statuses of the provider are answers.",
+     timed_out, cut, too_large, abandoned, internal, breaker_open (it was not made). A call that \
+     was repeated counts once, by its last try. Error statuses of the provider are answers.",
+);
+
+/// Requests sent again.
+pub const UPSTREAM_RETRIES: MetricName = counter(
+    "anteroom_upstream_retries_total",
+    &["upstream"],
+    "One for each time a request was sent to an upstream again after a try that failed.",
+);
+
+/// An upstream's breaker.
+pub const UPSTREAM_BREAKER: MetricName = gauge(
+    "anteroom_upstream_breaker_open",
+    &["upstream"],
+    "1 while an upstream that keeps failing is left alone, until a call that tried it out was \
+     answered; otherwise 0.",
 );
 
 /// Answers not kept.
@@ -149,11 +165,13 @@ pub const WAITING: MetricName = gauge(
 );
 
 /// Every metric of ours.
-pub const METRICS: [MetricName; 13] = [
+pub const METRICS: [MetricName; 15] = [
     REQUESTS,
     REQUEST_SECONDS,
     UPSTREAM_SECONDS,
     UPSTREAM_ERRORS,
+    UPSTREAM_RETRIES,
+    UPSTREAM_BREAKER,
     DISCARDS,
     LOOKUP_SECONDS,
     SAMPLES_DROPPED,
@@ -232,7 +250,11 @@ pub const ACTOR_NUMBERS: [ActorNumber; 35] = [
     event("joined", &["resolver"], "a request joined a flight"),
     event("alone", &["resolver"], "a request started a flight that nobody may join"),
     event("refreshes", &["resolver"], "a stale answer was served and a new one fetched behind"),
-    event("calls", &["fetch"], "an origin was called"),
+    event(
+        "calls",
+        &["fetch"],
+        "an origin was asked; its own repeats do not count, refusals by its breaker do",
+    ),
     event("failures", &["fetch"], "a call brought no whole answer"),
     event("fallbacks", &["fetch"], "a stale answer was served in place of the origin's failure"),
     event("kept", &["fetch"], "a whole answer was judged fit and given to the levels"),
