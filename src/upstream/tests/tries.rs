@@ -59,7 +59,7 @@ async fn repeats_are_counted_for_the_upstream_and_a_call_counts_once_for_its_bre
     let origin = factory(Arc::clone(&upstreams), Arc::new(routes), clock())();
     let mut seen = Vec::new();
     for _ in 0..3 {
-        let error = origin.call(call("GET", "/v1/x", "").into()).await.err().unwrap();
+        let error = ask_origin(&*origin, call("GET", "/v1/x", "")).await.err().unwrap();
         let [health] = upstreams.health().collect::<Vec<_>>().try_into().unwrap();
         seen.push((error.label(), health.retries, health.is_open));
     }
@@ -73,11 +73,11 @@ async fn a_call_that_waits_for_others_in_vain_says_nothing_about_the_upstream() 
     let upstream = Upstream::keeps_answering(OK);
     let connect_timeout = Duration::from_millis(100);
     let origin = origin(HttpSpec { connections: 1, connect_timeout, ..spec(&upstream, 2, 1) });
-    let held = origin.call(call("POST", "/v1/x", "{}").into()).await.unwrap();
-    let late = origin.call(call("POST", "/v1/x", "{}").into()).await;
+    let held = ask_origin(&*origin, call("POST", "/v1/x", "{}")).await.unwrap();
+    let late = ask_origin(&*origin, call("POST", "/v1/x", "{}")).await;
     assert_eq!(late.err().unwrap().label(), "timed_out");
     gather(held).await.unwrap();
-    let next = origin.call(call("POST", "/v1/x", "{}").into()).await.unwrap();
+    let next = ask_origin(&*origin, call("POST", "/v1/x", "{}")).await.unwrap();
     assert_eq!(gather(next).await.unwrap().0, 200);
 }
 
