@@ -3,13 +3,16 @@
 //! * [`settings`]: `config.yaml` and the environment, checked.
 //! * [`command_line`]: what a deployer types, and what `check` prints.
 //! * [`canonical`]: when are two requests the same?
+//! * [`forms`]: one answer as an object and as a stream; [`caching`]: RFC 9111 as plain deciders.
 //! * [`upstream`]: where answers come from, and whether an answer may be kept.
 //! * [`http`]: the two listeners.
 //! * [`telemetry`]: metrics and logs.
 //! * [`serve`]: start and stop order; [`scope_secret`]: what makes scopes of credentials.
 
+pub mod caching;
 pub mod canonical;
 pub mod command_line;
+pub mod forms;
 pub mod http;
 pub mod scope_secret;
 pub mod serve;

@@ -9,7 +9,7 @@ use futures_util::future::LocalBoxFuture;
 use futures_util::stream::LocalBoxStream;
 
 use crate::error::OriginError;
-use crate::model::{CacheKey, Entry, Header, Labels, Lifetimes, Verdict};
+use crate::model::{CacheKey, Entry, Form, Header, Labels, Lifetimes, Verdict};
 
 /// One call to an origin: all that goes upstream, and what is needed to judge the answer.
 #[derive(Debug)]
@@ -28,8 +28,8 @@ pub struct OriginCall {
     pub headers: Vec<Header>,
     /// Request body, byte for byte as keyed.
     pub body: Bytes,
-    /// Whether the caller asked for a stream of events.
-    pub streamed: bool,
+    /// The form that is asked for.
+    pub form: Form,
     /// How long the answer may be served, if it is kept and says nothing of its own that counts.
     pub lifetimes: Lifetimes,
     /// Whether the answer may be kept, as far as the request goes.

@@ -73,8 +73,9 @@ impl Profile {
     /// * `service_tier`: the price and speed of the call.
     /// * `store` (chat): whether the provider lists the answer afterwards. In responses it
     ///   counts, as `previous_response_id` does: a later call can refer to a stored answer.
-    /// * `stream` where it is `false`: the same as absent. `true` counts, and so does
-    ///   `stream_options`: events are not turned into an object, nor an object into events.
+    /// * `stream`, `stream_options` (chat, completions): one answer is kept for both forms, and its
+    ///   usage is always asked for. Elsewhere `stream` counts where it is `true`: events are not
+    ///   turned into an object, nor an object into events.
     pub const fn uncounted_fields(self) -> &'static [Uncounted] {
         match self {
             Self::Chat => &[
@@ -85,7 +86,8 @@ impl Profile {
                 Always("safety_identifier"),
                 Always("prompt_cache_key"),
                 Always("prompt_cache_retention"),
-                WhenFalse("stream"),
+                Always("stream"),
+                Always("stream_options"),
             ],
             Self::Responses => &[
                 Always("user"),
@@ -96,7 +98,7 @@ impl Profile {
                 Always("prompt_cache_retention"),
                 WhenFalse("stream"),
             ],
-            Self::Completions => &[Always("user"), WhenFalse("stream")],
+            Self::Completions => &[Always("user"), Always("stream"), Always("stream_options")],
             Self::Messages => &[Always("metadata"), Always("service_tier"), WhenFalse("stream")],
             Self::Embeddings => &[Always("user")],
             Self::Models | Self::Generic => &[],
@@ -139,6 +141,12 @@ impl Profile {
     /// that each call changes.
     pub fn bypass_reason(self, body: &Canonical) -> Option<&'static str> {
         match self {
+            // The provider refuses it; a kept answer would not.
+            Self::Chat | Self::Completions
+                if body.flag("stream") != Some(true) && body.has("stream_options") =>
+            {
+                Some("stream-options")
+            }
             Self::Responses if body.flag("background") == Some(true) => Some("background"),
             Self::Responses if body.has("conversation") => Some("conversation"),
             _ => None,
@@ -184,6 +192,8 @@ mod tests {
             (Profile::Responses, r#"{"conversation":{"id":"c"}}"#, Some("conversation")),
             (Profile::Responses, r#"{"conversation":null,"input":"x"}"#, None),
             (Profile::Chat, r#"{"conversation":"x"}"#, None),
+            (Profile::Chat, r#"{"stream_options":{}}"#, Some("stream-options")),
+            (Profile::Chat, r#"{"stream":true,"stream_options":{}}"#, None),
             (Profile::Generic, r#"[1]"#, None),
         ] {
             let canonical = canonicalise(body.as_bytes(), profile.uncounted_fields()).unwrap();

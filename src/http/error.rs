@@ -16,6 +16,14 @@ pub enum ApiError {
     /// The body is not JSON that has one meaning.
     #[error("the request body is not valid JSON: {} at byte {}", .0.reason, .0.offset)]
     Json(JsonError),
+    /// A header that steers the cache holds what it may not.
+    #[error("the header {name} must hold {allowed}")]
+    Header {
+        /// Its name.
+        name: &'static str,
+        /// What it may hold.
+        allowed: String,
+    },
     /// The body is larger than may be.
     #[error("the request body is larger than {most} bytes (server.max_body)")]
     BodyTooLarge {
@@ -67,6 +75,7 @@ impl ApiError {
     pub const fn label(&self) -> &'static str {
         match self {
             Self::Json(_) => "invalid_json",
+            Self::Header { .. } => "invalid_header",
             Self::BodyTooLarge { .. } => "body_too_large",
             Self::BodyTimedOut { .. } => "body_timed_out",
             Self::BodyBroken => "body_broken",
@@ -94,6 +103,7 @@ impl ApiError {
     pub const fn fault(&self) -> Fault {
         match self {
             Self::Json(_)
+            | Self::Header { .. }
             | Self::BodyTooLarge { .. }
             | Self::BodyTimedOut { .. }
             | Self::BodyBroken
@@ -115,7 +125,9 @@ impl ApiError {
     /// Returns the status code.
     pub const fn status(&self) -> StatusCode {
         match self {
-            Self::Json(_) | Self::BodyBroken | Self::DotSegment => StatusCode::BAD_REQUEST,
+            Self::Json(_) | Self::Header { .. } | Self::BodyBroken | Self::DotSegment => {
+                StatusCode::BAD_REQUEST
+            }
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTimedOut { .. } => StatusCode::REQUEST_TIMEOUT,
             Self::NoRoute { .. } => StatusCode::NOT_FOUND,

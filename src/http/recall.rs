@@ -12,7 +12,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use anteroom_actors::model::{BuildKeyHasher, CacheKey, Entry, Purges, Versions};
+use anteroom_actors::model::{BuildKeyHasher, CacheKey, Entry, Form, Purges, Versions};
 
 use super::respond::StoredHead;
 
@@ -24,8 +24,8 @@ pub type Digest = CacheKey;
 pub struct Meaning {
     /// The key of its answer.
     pub key: CacheKey,
-    /// Whether it asks for a stream.
-    pub streamed: bool,
+    /// The form it asks for.
+    pub form: Form,
     /// The model it asks, where it names one.
     pub model: Option<Arc<str>>,
 }

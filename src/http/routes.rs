@@ -1,11 +1,14 @@
 //! Which route a request takes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::http::header::HeaderName;
 use anteroom_actors::model::{Label, LabelKind, Lifetimes};
 
-use crate::canonical::{CREDENTIAL_HEADERS, Profile};
+use super::handlers::STEERING_HEADERS;
+use crate::canonical::{CREDENTIAL_HEADERS, KeepRules, Profile};
+use crate::forms;
 use crate::settings::{Scope as ScopeKind, Settings, UpstreamKind};
 
 /// A route of the settings, ready for use.
@@ -26,6 +29,16 @@ pub struct Route {
     pub cached: bool,
     /// How long they may be served.
     pub lifetimes: Lifetimes,
+    /// Longest time to live that a caller may ask for.
+    pub max_ttl: Duration,
+    /// Whether `Cache-Control` and `Pragma` of callers count for nothing.
+    pub ignores_cache_control: bool,
+    /// Which requests' answers are kept.
+    pub keep: KeepRules,
+    /// Pause between two events of a kept stream; zero for none.
+    pub replay_interval: Duration,
+    /// Whether an answer's forms can be turned into each other.
+    pub converts: bool,
     /// What all of them can be purged by.
     pub labels: Vec<Label>,
     /// Whether all callers share them.
@@ -119,6 +132,12 @@ impl Route {
         let keyed_headers = names(&keyed);
         let mut recalled_headers = names(&CREDENTIAL_HEADERS);
         recalled_headers.extend(names(&["content-encoding", "content-type"]));
+        let ignored = |name: &&str| {
+            route.ignore_client_cache_control && matches!(*name, "cache-control" | "pragma")
+        };
+        let steering: Vec<&str> =
+            STEERING_HEADERS.into_iter().filter(|name| !ignored(name)).collect();
+        recalled_headers.extend(names(&steering));
         recalled_headers.extend(keyed_headers.iter().cloned());
         let path = match route.path.strip_suffix('*') {
             Some(prefix) => Pattern::Prefix(prefix.to_owned()),
@@ -136,6 +155,16 @@ impl Route {
                 stale_while_revalidate: route.stale_while_revalidate.get(),
                 stale_if_error: route.stale_if_error.get(),
             },
+            max_ttl: route.max_ttl.get(),
+            ignores_cache_control: route.ignore_client_cache_control,
+            keep: KeepRules {
+                max_temperature: route.max_temperature,
+                max_choices: route.max_choices,
+                tools: route.keep_tools,
+                unseeded: route.keep_unseeded,
+            },
+            replay_interval: route.replay_interval.get(),
+            converts: route.cache && forms::converts(route.profile),
             labels: vec![Label::new(LabelKind::Route, route.name.as_bytes())],
             shared: route.scope == ScopeKind::Shared,
             keyed_headers,

@@ -28,7 +28,7 @@ const MAX_ALIAS_EVENTS: usize = 10_000;
 const MAX_DEPTH: usize = 32;
 
 /// Settings that hold, and where each value came from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Loaded {
     /// The settings.
     pub settings: Settings,

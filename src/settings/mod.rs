@@ -54,7 +54,7 @@ pub use units::{ByteSize, HumanDuration, UnitError};
 pub use upstreams::{Retry, Upstream, UpstreamBreaker, UpstreamKind};
 
 /// Everything a deployer can set.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Folder of everything the gateway keeps on disk.

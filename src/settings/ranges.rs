@@ -32,8 +32,11 @@ impl fmt::Display for Range {
 }
 
 impl Range {
-    /// Tells whether `value`, of a key that has this range, lies within it.
+    /// Tells whether `value`, of a key that has this range, lies within it; `null` is no value.
     fn holds(&self, value: &Value) -> bool {
+        if value.is_null() {
+            return true;
+        }
         let text = value.as_str();
         match self {
             Self::Count(low, high) => {
@@ -156,6 +159,9 @@ const RANGES: &[(&str, Range)] = &[
     ("upstreams.*.retry.at_most", time(ms(1), minutes(1))),
     ("upstreams.*.retry.wait_at_most", time(secs(0), minutes(5))),
     ("routes.*.lifetime", time(secs(1), days(365))),
+    ("routes.*.max_ttl", time(secs(1), days(365))),
+    ("routes.*.max_choices", count(1, 1_000)),
+    ("routes.*.replay_interval", time(secs(0), secs(10))),
     ("routes.*.stale_while_revalidate", time(secs(0), days(365))),
     ("routes.*.stale_if_error", time(secs(0), days(365))),
     ("memory.threshold", size(mib(16), tib(1))),

@@ -7,7 +7,7 @@ use super::units::HumanDuration;
 use crate::canonical::Profile;
 
 /// One route.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Route {
     /// Name in metrics and logs; must be given.
@@ -28,6 +28,20 @@ pub struct Route {
     pub stale_while_revalidate: HumanDuration,
     /// How much longer it may be served where the upstream fails.
     pub stale_if_error: HumanDuration,
+    /// Longest lifetime that a caller may ask for by `X-Cache-TTL`.
+    pub max_ttl: HumanDuration,
+    /// Whether `Cache-Control` and `Pragma` of callers count for nothing.
+    pub ignore_client_cache_control: bool,
+    /// Hottest request whose answer is kept; null for any.
+    pub max_temperature: Option<f64>,
+    /// Most choices (`n`) of a request whose answer is kept; null for any number.
+    pub max_choices: Option<u64>,
+    /// Whether answers to requests with tools are kept.
+    pub keep_tools: bool,
+    /// Whether answers that are drawn by chance are kept without a `seed`.
+    pub keep_unseeded: bool,
+    /// Pause between two events of a kept stream.
+    pub replay_interval: HumanDuration,
     /// Who shares answers.
     pub scope: Scope,
     /// Request headers forwarded and keyed beside the profile's own, in lower case.
@@ -46,6 +60,13 @@ impl Default for Route {
             lifetime: HumanDuration::from_secs(7200),
             stale_while_revalidate: HumanDuration::from_secs(60),
             stale_if_error: HumanDuration::from_secs(86_400),
+            max_ttl: HumanDuration::from_secs(30 * 86_400),
+            ignore_client_cache_control: false,
+            max_temperature: None,
+            max_choices: None,
+            keep_tools: true,
+            keep_unseeded: true,
+            replay_interval: HumanDuration::from_millis(0),
             scope: Scope::Credential,
             forward_headers: Vec::new(),
         }

@@ -193,6 +193,11 @@ impl Check<'_> {
             self.refuse(&key("path"), &route.path, "missing, or not a path", allowed);
         }
         self.methods(key, route);
+        if let Some(most) = route.max_temperature
+            && !(0.0..=100.0).contains(&most)
+        {
+            self.refuse(&key("max_temperature"), most, "out of range", "0–100, or null");
+        }
         for (position, header) in route.forward_headers.iter().enumerate() {
             if !is_name(header) || is_of_connection(header) || is_credential(header) {
                 let key = key(&format!("forward_headers[{position}]"));

@@ -144,7 +144,7 @@ fn judge(
         Some(reason) => Verdict::Discard(reason),
         None => verdict(&Judged {
             profile: route.profile,
-            streamed: call.streamed,
+            streamed: call.form.is_stream(),
             status,
             content_type: content_type.as_deref(),
             content_encoding: content_encoding.as_deref(),

@@ -3,6 +3,7 @@
 mod apis;
 mod flights;
 mod followers;
+mod forms;
 mod hits;
 mod invalid_bodies;
 mod keys;
@@ -12,6 +13,8 @@ mod routes;
 mod scopes;
 mod sdk;
 mod sharing;
+mod stale;
+mod steering;
 mod streams;
 mod streams_not_kept;
 mod verdicts;

@@ -79,7 +79,7 @@ impl Handler<Lookup> for L1Actor {
     fn handle(&mut self, message: Lookup, _ctx: &mut Self::Context) -> Self::Result {
         self.lookups += 1;
         let (now, wall_ms) = (self.clock.now(), self.clock.wall_ms());
-        let found = self.store.get(&message.key, message.streamed, now, wall_ms);
+        let found = self.store.get(&message.key, message.form, now, wall_ms);
         self.hits += u64::from(found.is_some());
         Ok(found)
     }

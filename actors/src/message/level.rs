@@ -6,7 +6,7 @@ use actix::Message;
 
 use super::Slot;
 use crate::error::LevelError;
-use crate::model::{CacheKey, Entry, Level};
+use crate::model::{CacheKey, Entry, Form, Level};
 
 /// Worker or flight → level: the entry of `key`, if it is there. It may be stale, if it is of use
 /// still; a purged one counts as absent.
@@ -17,9 +17,9 @@ use crate::model::{CacheKey, Entry, Level};
 pub struct Lookup {
     /// Which answer.
     pub key: CacheKey,
-    /// Whether it is wanted as a stream. L1 prefers that form where it holds both; the others hold
-    /// one, which may be either.
-    pub streamed: bool,
+    /// In which form it is wanted. L1 prefers that one where it holds several; the other levels hold
+    /// one, which may be any.
+    pub form: Form,
 }
 
 /// Flight → level: keep `entry`. Sent off the response path.
@@ -30,7 +30,7 @@ pub struct Lookup {
 pub struct Insert {
     /// What to keep.
     pub entry: Arc<Entry>,
-    /// Whether it is the other form of what is kept already, made from it: only L1 takes those.
+    /// Whether it is another form of what is kept already, made from it: only L1 takes those.
     pub converted: bool,
 }
 

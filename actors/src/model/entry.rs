@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{CacheKey, Freshness, Label, Labels, Usage};
+use super::{CacheKey, Form, Freshness, Label, Labels, Usage};
 
 /// One header of a stored answer. Names are lower case.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,8 +26,8 @@ pub struct Entry {
     pub headers: Vec<Header>,
     /// The body, byte for byte as the origin sent it.
     pub body: Bytes,
-    /// Whether the body is a stream of events.
-    pub streamed: bool,
+    /// The body's form.
+    pub form: Form,
     /// How long it may be served.
     pub freshness: Freshness,
     /// What it can be purged by.

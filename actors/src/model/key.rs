@@ -35,16 +35,6 @@ impl CacheKey {
         Some(Self(bytes))
     }
 
-    /// Returns the name that the same answer has in its other form, an object for a stream and a
-    /// stream for an object. For memory only: outside there is one entry for both.
-    pub fn of_other_form(&self) -> Self {
-        let Self(mut bytes) = *self;
-        for byte in &mut bytes {
-            *byte ^= 0x5a;
-        }
-        Self(bytes)
-    }
-
     /// Returns 64 lower-case hexadecimal digits.
     pub fn to_hex(&self) -> String {
         use fmt::Write as _;

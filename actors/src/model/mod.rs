@@ -1,6 +1,7 @@
 //! Values that flow between the parts. No actix, no I/O.
 
 mod entry;
+mod form;
 mod freshness;
 mod key;
 mod label;
@@ -13,6 +14,7 @@ mod versions;
 mod wants;
 
 pub use entry::{Entry, Header};
+pub use form::Form;
 pub use freshness::{Freshness, Lifetimes, Standing};
 pub use key::{BuildKeyHasher, CacheKey, KeyHasher};
 pub use label::{Label, LabelKind, Labels};

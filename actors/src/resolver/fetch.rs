@@ -12,7 +12,7 @@ use futures_util::stream::StreamExt;
 use super::flight::{FlightWriter, InsteadOf, Kept};
 use crate::clock::SharedClock;
 use crate::error::OriginError;
-use crate::model::{Entry, Freshness, Verdict};
+use crate::model::{Entry, Form, Freshness, Verdict};
 use crate::origin::{Answer, Origin, OriginCall, Reply};
 use crate::settings::FlightSettings;
 
@@ -104,7 +104,7 @@ async fn carry_all(
         key: call.key,
         status,
         headers: stored_headers,
-        streamed,
+        form: if streamed { Form::Stream } else { Form::Object },
         freshness: Freshness { made_wall_ms: fetching.clock.wall_ms(), ..Freshness::default() },
         labels: call.labels.clone(),
         model: call.model.clone(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::clock::SharedClock;
 use crate::message::{Insert, LevelHandle, Lookup, ask};
-use crate::model::{CacheKey, Entry, Level, Use, Wants};
+use crate::model::{CacheKey, Entry, Form, Level, Use, Wants};
 
 /// How long a level may take to accept an entry. Off the response path; L2 waits for its server.
 const INSERT_DEADLINE: Duration = Duration::from_secs(5);
@@ -46,7 +46,7 @@ impl Levels {
     /// Asks L1, L2, L3 for `key` until one has what `wants` takes or the budget is spent. A level
     /// that fails is a miss: it counted and logged its failure itself. Where one has a stale entry,
     /// a further one may have a fresh one: another gateway fetched it.
-    pub async fn find(&self, key: CacheKey, streamed: bool, wants: &Wants) -> Found {
+    pub async fn find(&self, key: CacheKey, form: Form, wants: &Wants) -> Found {
         if wants.reload {
             return Found::default();
         }
@@ -59,7 +59,7 @@ impl Levels {
                 continue;
             }
             let deadline = if handle.level == Level::L2 { left.min(self.l2_timeout) } else { left };
-            let answer = ask(&handle.lookup, Lookup { key, streamed }, deadline).await;
+            let answer = ask(&handle.lookup, Lookup { key, form }, deadline).await;
             *took = Some(self.clock.now().duration_since(asked));
             let Ok(Ok(Some(entry))) = answer else { continue };
             let made_wall_ms = entry.freshness.made_wall_ms;

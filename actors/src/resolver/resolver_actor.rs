@@ -195,7 +195,7 @@ struct Ports {
 async fn fly(call: Arc<OriginCall>, wants: Wants, writer: FlightWriter, ports: Ports) {
     let Ports { levels, fetcher, ended, refresh } = ports;
     let flight = Arc::clone(writer.flight());
-    let found = levels.find(call.key, call.streamed, &wants).await;
+    let found = levels.find(call.key, call.form, &wants).await;
     writer.time(|timings| timings.lookups = found.lookups);
     let Some((entry, level)) = found.entry else {
         if wants.only_kept {

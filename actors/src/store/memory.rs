@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use mini_moka::unsync::Cache;
 
-use crate::model::{BuildKeyHasher, CacheKey, Entry, Purges, Versions};
+use crate::model::{BuildKeyHasher, CacheKey, Entry, Form, Purges, Versions};
 use crate::settings::L1Settings;
 
 /// Most hits of one key counted at a time: mini-moka's frequencies are four bits wide.
@@ -115,20 +115,20 @@ impl MemoryStore {
         }
     }
 
-    /// Returns the entry of `key` in the form asked for, else in the other one, if one is held, may
-    /// stay, is of use and was not purged; one that may not stay leaves.
+    /// Returns the entry of `key` in the form asked for, else in the one it came in, if one is held,
+    /// may stay, is of use and was not purged; one that may not stay leaves.
     pub fn get(
         &mut self,
         key: &CacheKey,
-        streamed: bool,
+        form: Form,
         now: Instant,
         wall_ms: u64,
     ) -> Option<Arc<Entry>> {
         let kept = self.look_at(key, now, wall_ms)?;
-        if kept.streamed == streamed {
+        if kept.form == form {
             return Some(kept);
         }
-        let converted = self.look_at(&key.of_other_form(), now, wall_ms);
+        let converted = self.look_at(&form.place(key), now, wall_ms);
         // Made from this one, not from one before it.
         let is_of_kept =
             |other: &Arc<Entry>| other.freshness.made_wall_ms == kept.freshness.made_wall_ms;
@@ -165,9 +165,9 @@ impl MemoryStore {
         self.insert_at(key, entry, now)
     }
 
-    /// Holds the other form of what is held already, made from it.
+    /// Holds another form of what is held already, made from it.
     pub fn insert_converted(&mut self, entry: Arc<Entry>, now: Instant) -> Stored {
-        let place = entry.key.of_other_form();
+        let place = entry.form.place(&entry.key);
         self.insert_at(place, entry, now)
     }
 

@@ -43,9 +43,9 @@ fn an_entry_stays_for_its_residence_and_not_longer() {
     let mut store = store_of(settings(10, 1 << 20));
     assert_eq!(store.insert(entry(1, 100), clock.now()), Stored::Yes);
     clock.advance(Duration::from_millis(299_999));
-    assert!(store.get(&key(1), false, clock.now(), clock.wall_ms()).is_some());
+    assert!(store.get(&key(1), Form::Object, clock.now(), clock.wall_ms()).is_some());
     clock.advance(Duration::from_millis(1));
-    assert!(store.get(&key(1), false, clock.now(), clock.wall_ms()).is_none());
+    assert!(store.get(&key(1), Form::Object, clock.now(), clock.wall_ms()).is_none());
     assert_eq!((store.entries(), store.bytes(), store.expired()), (0, 0, 1));
 }
 
@@ -56,9 +56,9 @@ fn promotion_never_restarts_a_lifetime() {
     let mut store = store_of(settings(10, 1 << 20));
     let made = ManualClock::START_WALL_MS - 7_199_000;
     store.insert(made_at(1, 100, made), clock.now());
-    assert!(store.get(&key(1), false, clock.now(), clock.wall_ms()).is_some());
+    assert!(store.get(&key(1), Form::Object, clock.now(), clock.wall_ms()).is_some());
     clock.advance(Duration::from_secs(1));
-    assert!(store.get(&key(1), false, clock.now(), clock.wall_ms()).is_none());
+    assert!(store.get(&key(1), Form::Object, clock.now(), clock.wall_ms()).is_none());
 }
 
 #[test]
@@ -84,8 +84,9 @@ fn a_replaced_entry_does_not_leave_with_its_forerunner() {
     store.insert(made_at(1, 200, clock.wall_ms()), clock.now());
     clock.advance(Duration::from_secs(150));
     store.sweep(clock.now(), 1_000);
-    let held =
-        store.get(&key(1), false, clock.now(), clock.wall_ms()).expect("the newer one stays");
+    let held = store
+        .get(&key(1), Form::Object, clock.now(), clock.wall_ms())
+        .expect("the newer one stays");
     assert_eq!(held.body.len(), 200);
 }
 
@@ -96,7 +97,10 @@ fn an_older_answer_never_displaces_a_newer_one() {
     store.insert(made_at(1, 100, ManualClock::START_WALL_MS), clock.now());
     let older = made_at(1, 200, ManualClock::START_WALL_MS - 1);
     assert_eq!(store.insert(older, clock.now()), Stored::Present);
-    assert_eq!(store.get(&key(1), false, clock.now(), clock.wall_ms()).unwrap().body.len(), 100);
+    assert_eq!(
+        store.get(&key(1), Form::Object, clock.now(), clock.wall_ms()).unwrap().body.len(),
+        100
+    );
 }
 
 #[test]
@@ -129,7 +133,7 @@ proptest! {
                     store.insert(made_at(number, size, clock.wall_ms()), clock.now());
                 }
                 2 => {
-                    store.get(&key(number), false, clock.now(), clock.wall_ms());
+                    store.get(&key(number), Form::Object, clock.now(), clock.wall_ms());
                 }
                 3 => clock.advance(Duration::from_secs(u64::from(number))),
                 _ => store.sweep(clock.now(), usize::from(number)),
@@ -154,27 +158,36 @@ fn what_was_purged_is_not_served_and_not_taken() {
     store.insert(entry(1, 100), clock.now());
     store.insert(entry(2, 100), clock.now());
     purges.purge(crate::model::Label::of_key(&key(1)), clock.wall_ms());
-    assert!(store.get(&key(1), false, clock.now(), clock.wall_ms()).is_none());
-    assert!(store.get(&key(2), false, clock.now(), clock.wall_ms()).is_some());
+    assert!(store.get(&key(1), Form::Object, clock.now(), clock.wall_ms()).is_none());
+    assert!(store.get(&key(2), Form::Object, clock.now(), clock.wall_ms()).is_some());
     assert_eq!(store.insert(entry(1, 100), clock.now()), Stored::Refused);
     assert_eq!((store.purged(), store.entries()), (2, 1));
 }
 
 #[test]
-fn an_answer_is_given_in_the_form_asked_for_where_it_is_held_in_both() {
+fn an_answer_is_given_in_the_form_asked_for_where_it_is_held_in_several() {
     let clock = ManualClock::new();
     let mut store = store_of(settings(10, 1 << 20));
-    let get = |store: &mut MemoryStore, streamed| {
-        store.get(&key(1), streamed, clock.now(), clock.wall_ms()).map(|entry| entry.body.len())
+    let get = |store: &mut MemoryStore, form| {
+        store.get(&key(1), form, clock.now(), clock.wall_ms()).map(|entry| entry.body.len())
     };
     store.insert(entry(1, 100), clock.now());
-    assert_eq!((get(&mut store, false), get(&mut store, true)), (Some(100), Some(100)));
-    let converted = Entry { streamed: true, ..(*entry(1, 200)).clone() };
+    assert_eq!(
+        (get(&mut store, Form::Object), get(&mut store, Form::Stream)),
+        (Some(100), Some(100))
+    );
+    let converted = Entry { form: Form::Stream, ..(*entry(1, 200)).clone() };
     store.insert_converted(Arc::new(converted), clock.now());
-    assert_eq!((get(&mut store, false), get(&mut store, true)), (Some(100), Some(200)));
+    assert_eq!(
+        (get(&mut store, Form::Object), get(&mut store, Form::Stream)),
+        (Some(100), Some(200))
+    );
     // A new answer: what was made from the old one is not served for it.
     store.insert(made_at(1, 300, ManualClock::START_WALL_MS + 1), clock.now());
-    assert_eq!((get(&mut store, false), get(&mut store, true)), (Some(300), Some(300)));
+    assert_eq!(
+        (get(&mut store, Form::Object), get(&mut store, Form::Stream)),
+        (Some(300), Some(300))
+    );
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! ```text
 //! magic "ANTR" · version u8 · key 32
 //! made u64 ms · lifetime u64 ms · stale while revalidate u64 ms · stale if error u64 ms
-//! upstream latency u64 µs · status u16 · streamed u8
+//! upstream latency u64 µs · status u16 · form u8
 //! has usage u8 · input tokens u64 · output tokens u64
 //! generation u64 · label count u32 · { label u64 } · model length u32 · model
 //! header count u32 · { name length u32 · name · value length u32 · value }
@@ -19,7 +19,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::error::LevelError;
-use crate::model::{CacheKey, Entry, Freshness, Header, Label, Labels, Usage};
+use crate::model::{CacheKey, Entry, Form, Freshness, Header, Label, Labels, Usage};
 
 const MAGIC: &[u8; 4] = b"ANTR";
 const VERSION: u8 = 2;
@@ -59,7 +59,7 @@ pub fn encode(entry: &Entry) -> Vec<u8> {
     put_u64(&mut out, saturated(freshness.stale_if_error.as_millis()));
     put_u64(&mut out, saturated(entry.upstream_latency.as_micros()));
     out.extend_from_slice(&entry.status.to_le_bytes());
-    out.push(u8::from(entry.streamed));
+    out.push(entry.form.code());
     let usage = entry.usage.unwrap_or_default();
     out.push(u8::from(entry.usage.is_some()));
     put_u64(&mut out, usage.input_tokens);
@@ -131,7 +131,7 @@ fn fields(key: CacheKey, reader: &mut Reader) -> Result<Entry, LevelError> {
     };
     let upstream_latency = Duration::from_micros(reader.u64()?);
     let status = u16::from_le_bytes(reader.array()?);
-    let streamed = reader.flag()?;
+    let form = Form::from_code(reader.u8()?).ok_or(LevelError::Damaged("no such form"))?;
     let has_usage = reader.flag()?;
     let usage = Usage { input_tokens: reader.u64()?, output_tokens: reader.u64()? };
     let usage = has_usage.then_some(usage);
@@ -147,7 +147,7 @@ fn fields(key: CacheKey, reader: &mut Reader) -> Result<Entry, LevelError> {
         status,
         headers,
         body,
-        streamed,
+        form,
         freshness,
         labels,
         model,
@@ -270,7 +270,7 @@ mod tests {
             body in vec(any::<u8>(), 0..300),
             made_wall_ms: u64,
             times_ms: [u64; 3],
-            streamed: bool,
+            form in 0..3_u8,
             generation: u64,
             names in vec(any::<u64>(), 0..5),
             model in proptest::option::of("[a-z0-9.-]{1,20}"),
@@ -282,7 +282,7 @@ mod tests {
                 status,
                 headers,
                 body: Bytes::from(body),
-                streamed,
+                form: Form::from_code(form).unwrap_or_default(),
                 freshness: Freshness {
                     made_wall_ms,
                     lifetime: Duration::from_millis(times_ms[0]),

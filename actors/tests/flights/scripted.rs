@@ -8,7 +8,7 @@ use std::time::Duration;
 use anteroom_actors::clock::ManualClock;
 use anteroom_actors::error::OriginError;
 use anteroom_actors::message::{ActorState, ask};
-use anteroom_actors::model::{CacheKey, Entry, Labels, Lifetimes, Verdict, Wants};
+use anteroom_actors::model::{CacheKey, Entry, Form, Labels, Lifetimes, Verdict, Wants};
 use anteroom_actors::origin::{Answer, Head, Origin, OriginCall, OriginFactory, Reply};
 use anteroom_actors::resolver::{Reader, Resolve};
 use anteroom_actors::settings::{FlightSettings, L1Settings, SentinelSettings};
@@ -200,7 +200,7 @@ impl Stage {
             target: "/".into(),
             headers: Vec::new(),
             body: Bytes::new(),
-            streamed: true,
+            form: Form::Stream,
             lifetimes: LIFETIMES,
             may_keep: true,
             labels,

@@ -10,7 +10,7 @@ use anteroom_actors::error::LevelError;
 use anteroom_actors::message::{
     ActorState, Flush, Insert, InsertOutcome, LevelHandle, Lookup, Ping, Report, ask,
 };
-use anteroom_actors::model::{CacheKey, Entry, Freshness, Header, Level, Purges, Usage};
+use anteroom_actors::model::{CacheKey, Entry, Form, Freshness, Header, Level, Purges, Usage};
 use anteroom_actors::settings::{BreakerSettings, L2Settings};
 use bytes::Bytes;
 
@@ -41,7 +41,7 @@ impl TestLevel {
     }
 
     pub async fn lookup(&self, key: CacheKey) -> Result<Option<Arc<Entry>>, LevelError> {
-        ask(&self.handle.lookup, Lookup { key, streamed: false }, PATIENCE)
+        ask(&self.handle.lookup, Lookup { key, form: Form::Object }, PATIENCE)
             .await
             .expect("an answer")
     }

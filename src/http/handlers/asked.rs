@@ -5,14 +5,16 @@ use std::time::Instant;
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderName};
-use anteroom_actors::model::{CacheKey, Header, Label, LabelKind, Labels};
+use anteroom_actors::model::{CacheKey, Form, Header, Label, LabelKind, Labels};
 use anteroom_actors::origin::OriginCall;
 use bytes::Bytes;
 use highway::{HighwayHash, HighwayHasher, Key};
 
+use super::directives::Directives;
 use crate::canonical::{
     CREDENTIAL_HEADERS, Canonical, KeyBody, KeyParts, Profile, Scope, canonicalise,
 };
+use crate::forms::{ask_for_usage, wants_usage};
 use crate::http::error::ApiError;
 use crate::http::recall::{Digest, Meaning};
 use crate::http::routes::Route;
@@ -103,7 +105,10 @@ impl Asked<'_> {
     /// # Errors
     ///
     /// [`ApiError::Json`] when the body has no single meaning.
-    pub(super) async fn understand(&self) -> Result<Understood, ApiError> {
+    pub(super) async fn understand(
+        &self,
+        directives: &Directives<'_>,
+    ) -> Result<Understood, ApiError> {
         let encoded = self.header(&CONTENT_ENCODING).any(|encoding| encoding != b"identity");
         if encoded {
             return Ok(Understood::Bypass("content-encoding"));
@@ -116,8 +121,8 @@ impl Asked<'_> {
         }
         if self.body.is_empty() {
             return Ok(Understood::Keyed(Meaning {
-                key: self.key(KeyBody::None),
-                streamed: false,
+                key: self.key(KeyBody::None, directives),
+                form: Form::Object,
                 model: None,
             }));
         }
@@ -126,13 +131,22 @@ impl Asked<'_> {
         if let Some(reason) = profile.bypass_reason(&canonical) {
             return Ok(Understood::Bypass(reason));
         }
-        let streamed = canonical.flag("stream") == Some(true);
-        let key = self.key(KeyBody::Json(&canonical));
+        if let Some(reason) = self.route.keep.reason(&canonical) {
+            return Ok(Understood::Bypass(reason));
+        }
+        let form = match canonical.flag("stream") {
+            Some(true) if self.route.converts && !wants_usage(&self.body) => {
+                Form::StreamWithoutUsage
+            }
+            Some(true) => Form::Stream,
+            _ => Form::Object,
+        };
+        let key = self.key(KeyBody::Json(&canonical), directives);
         let model = canonical.model().map(Arc::from);
-        Ok(Understood::Keyed(Meaning { key, streamed, model }))
+        Ok(Understood::Keyed(Meaning { key, form, model }))
     }
 
-    fn key(&self, body: KeyBody<'_>) -> CacheKey {
+    fn key(&self, body: KeyBody<'_>, directives: &Directives<'_>) -> CacheKey {
         let keyed = self.keyed_headers();
         let headers: Vec<(&str, &[u8])> =
             keyed.iter().map(|(name, value)| (name.as_str(), *value)).collect();
@@ -144,7 +158,7 @@ impl Asked<'_> {
             path: uri.path(),
             query: uri.query(),
             scope: &self.scope(),
-            namespace: "",
+            namespace: directives.namespace,
             headers: &headers,
             body,
         }
@@ -160,59 +174,85 @@ impl Asked<'_> {
     pub(super) fn scope(&self) -> Scope {
         scope_of(self.worker, self.route, self.request)
     }
+}
 
+/// A request that is understood.
+pub(super) struct Question<'a> {
+    pub(super) asked: &'a Asked<'a>,
+    pub(super) meaning: Meaning,
+    pub(super) directives: Directives<'a>,
+}
+
+impl Question<'_> {
     /// Returns the upstream call that answers the request. Only headers that are in the key, or
-    /// in the scope, go along: what is not keyed cannot change an answer.
-    pub(super) fn call(&self, meaning: &Meaning) -> Arc<OriginCall> {
+    /// in the scope, go along: what is not keyed cannot change an answer. A stream's usage is asked
+    /// for, whether the caller wants it or not: it is part of what is kept.
+    pub(super) fn call(&self) -> Arc<OriginCall> {
+        let (asked, meaning) = (self.asked, &self.meaning);
+        let body = match meaning.form {
+            Form::StreamWithoutUsage => ask_for_usage(&asked.body).map(Bytes::from),
+            Form::Object | Form::Stream => None,
+        };
+        Arc::new(OriginCall {
+            key: meaning.key,
+            route: asked.route.index,
+            upstream: Arc::clone(&asked.route.upstream),
+            method: asked.request.method().as_str().into(),
+            target: asked.target().into(),
+            headers: self.headers(),
+            body: body.unwrap_or_else(|| asked.body.clone()),
+            form: meaning.form,
+            lifetimes: self.directives.lifetimes(asked.route),
+            may_keep: !self.directives.no_store,
+            labels: self.labels(),
+            model: meaning.model.as_deref().map(Box::from),
+        })
+    }
+
+    fn headers(&self) -> Vec<Header> {
+        let asked = self.asked;
         let own = |name: &str, value: &[u8]| Header {
             name: name.into(),
             value: Bytes::copy_from_slice(value),
         };
-        let mut headers: Vec<Header> = self
+        let mut headers: Vec<Header> = asked
             .keyed_headers()
             .into_iter()
             .map(|(name, value)| own(name.as_str(), value))
             .collect();
         for name in CREDENTIAL_HEADERS {
-            let values = self.request.headers().get_all(name);
+            let values = asked.request.headers().get_all(name);
             headers.extend(values.map(|value| own(name, value.as_bytes())));
         }
         let has = |headers: &[Header], name: &HeaderName| {
             headers.iter().any(|header| *header.name == *name.as_str())
         };
-        if !self.body.is_empty() && !has(&headers, &CONTENT_TYPE) {
+        if !asked.body.is_empty() && !has(&headers, &CONTENT_TYPE) {
             headers.push(own(CONTENT_TYPE.as_str(), b"application/json"));
         }
         if !has(&headers, &ACCEPT) {
+            let is_stream = self.meaning.form.is_stream();
             let accepted: &[u8] =
-                if meaning.streamed { b"text/event-stream" } else { b"application/json" };
+                if is_stream { b"text/event-stream" } else { b"application/json" };
             headers.push(own(ACCEPT.as_str(), accepted));
         }
-        Arc::new(OriginCall {
-            key: meaning.key,
-            route: self.route.index,
-            upstream: Arc::clone(&self.route.upstream),
-            method: self.request.method().as_str().into(),
-            target: self.target().into(),
-            headers,
-            body: self.body.clone(),
-            streamed: meaning.streamed,
-            lifetimes: self.route.lifetimes,
-            may_keep: true,
-            labels: self.labels(meaning),
-            model: meaning.model.as_deref().map(Box::from),
-        })
+        headers
     }
 
     /// Returns what the answer can be purged by. The generation is that of now, before anything is
     /// asked for.
-    fn labels(&self, meaning: &Meaning) -> Labels {
-        let generation = self.worker.gateway.topology.purges.generation();
-        let mut names = self.route.labels.clone();
-        names.push(Label::new(LabelKind::Scope, self.scope().as_bytes()));
-        if let Some(model) = &meaning.model {
+    fn labels(&self) -> Labels {
+        let generation = self.asked.worker.gateway.topology.purges.generation();
+        let mut names = self.asked.route.labels.clone();
+        names.push(Label::new(LabelKind::Scope, self.asked.scope().as_bytes()));
+        if let Some(model) = &self.meaning.model {
             names.push(Label::new(LabelKind::Model, model.as_bytes()));
         }
+        let Directives { namespace, tags, .. } = &self.directives;
+        if !namespace.is_empty() {
+            names.push(Label::new(LabelKind::Namespace, namespace.as_bytes()));
+        }
+        names.extend(tags.iter().map(|tag| Label::new(LabelKind::Tag, tag.as_bytes())));
         Labels { generation, names }
     }
 }

@@ -7,18 +7,19 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use anteroom_actors::error::{AskError, OriginError};
 use anteroom_actors::message::ask;
-use anteroom_actors::model::{Outcome, Sample, Wants};
+use anteroom_actors::model::{Form, Outcome, Sample, Use, Wants};
 use anteroom_actors::origin::{Head, OriginCall};
 use anteroom_actors::resolver::{FlightHead, Kept, Reader, Resolve, Role, Whole};
 use bytes::Bytes;
 use futures_util::stream;
 
-use super::asked::Asked;
+use super::asked::{Asked, Question};
+use super::conversion::{body_in_form, headers_in_form, in_form};
 use super::proxy::{How, Looked, hit, refuse};
+use crate::forms::UsageFilter;
 use crate::http::admission::Permit;
 use crate::http::error::ApiError;
 use crate::http::gateway::UnderWay;
-use crate::http::recall::Meaning;
 use crate::http::respond::{self, Forwarded, StoredHead, Timing};
 
 /// Longest wait for the resolver, which answers in microseconds.
@@ -36,21 +37,21 @@ struct Holds {
     _under_way: UnderWay,
 }
 
-/// Answers `asked` from a level or the origin, together with everyone who asks the same.
-pub(super) async fn answer(
-    asked: &Asked<'_>,
-    meaning: &Meaning,
-    under_way: UnderWay,
-) -> HttpResponse {
+/// Answers `question` from a level or the origin, together with everyone who asks the same.
+pub(super) async fn answer(question: &Question<'_>, under_way: UnderWay) -> HttpResponse {
+    let asked = question.asked;
     let worker = asked.worker;
     let Some(permit) = worker.gateway.admission.enter() else {
         return refuse(worker, asked.route, asked.arrived, &ApiError::Shed("server.max_in_flight"));
     };
-    let holds = Holds { _permit: permit, _under_way: under_way };
-    let call = asked.call(meaning);
-    let (mut alone, mut tried) = (false, false);
+    let mut holds = Holds { _permit: permit, _under_way: under_way };
+    let call = question.call();
+    let mut wants = question.directives.wants;
+    // What may not be kept is nobody else's either.
+    let mut alone = question.directives.no_store;
+    let mut tried = false;
     loop {
-        let mut reader = match join(asked, &call, alone).await {
+        let mut reader = match join(asked, &call, wants, alone).await {
             Ok(reader) => reader,
             Err(_gone) => {
                 let error = ApiError::Shed("the resolver is restarting");
@@ -58,7 +59,22 @@ pub(super) async fn answer(
             }
         };
         match reader.head().await {
-            FlightHead::Found(found) => {
+            FlightHead::Found(mut found) => {
+                let wall_ms = worker.gateway.clock.wall_ms();
+                let is_wanted = found.instead_of.is_some()
+                    || wants.judge(&found.entry.freshness, wall_ms) != Use::Leave;
+                match in_form(question, found.entry).await {
+                    Ok(entry) if is_wanted => found.entry = entry,
+                    // Found by another's flight, or kept in a form that cannot be converted.
+                    Ok(_) => {
+                        alone = true;
+                        continue;
+                    }
+                    Err(_) => {
+                        wants.reload = true;
+                        continue;
+                    }
+                }
                 let head = StoredHead::of(&found.entry);
                 let looked = Looked::Levels(found.level, reader.timings().lookups);
                 let how = How { looked, instead_of: found.instead_of };
@@ -67,7 +83,13 @@ pub(super) async fn answer(
             FlightHead::NotKept => {
                 return refuse(worker, asked.route, asked.arrived, &ApiError::NotKept);
             }
-            FlightHead::Open(head) => return pass_on(asked, reader, &head, holds).await,
+            FlightHead::Open(head) => match pass_on(question, reader, &head, holds).await {
+                Ok(response) => return response,
+                Err(returned) => {
+                    holds = returned;
+                    alone = true;
+                }
+            },
             FlightHead::GoAlone => alone = true,
             // A thread of ours has died. Where the origin was not asked yet, its successor will.
             FlightHead::Dangling { called: false } if !waited_long(asked) => {
@@ -91,9 +113,14 @@ pub(super) async fn answer(
 }
 
 /// Asks the resolver; while it is being re-created, waits for its successor.
-async fn join(asked: &Asked<'_>, call: &Arc<OriginCall>, alone: bool) -> Result<Reader, AskError> {
+async fn join(
+    asked: &Asked<'_>,
+    call: &Arc<OriginCall>,
+    wants: Wants,
+    alone: bool,
+) -> Result<Reader, AskError> {
     loop {
-        let resolve = Resolve { call: Arc::clone(call), wants: Wants::default(), alone };
+        let resolve = Resolve { call: Arc::clone(call), wants, alone };
         let resolver = &asked.worker.gateway.topology.resolver.resolve;
         match ask(resolver, resolve, RESOLVE_DEADLINE).await {
             Ok(joined) => return Ok(joined.reader),
@@ -107,20 +134,42 @@ fn waited_long(asked: &Asked<'_>) -> bool {
     asked.worker.gateway.clock.now().duration_since(asked.arrived) > BACK_WITHIN
 }
 
+/// Passes an origin's answer on; gives back what the request holds where it is in another form and
+/// cannot be converted.
 async fn pass_on(
-    asked: &Asked<'_>,
+    question: &Question<'_>,
     mut reader: Reader,
     head: &Arc<Head>,
     holds: Holds,
-) -> HttpResponse {
+) -> Result<HttpResponse, Holds> {
+    let (asked, form) = (question.asked, question.meaning.form);
+    // The leader gets what the origin answers him, in whatever form.
+    let is_of_another = reader.role() == Role::Follows && head.streamed != form.is_stream();
+    if is_of_another && asked.route.converts && head.status == 200 {
+        return convert(question, &mut reader, head).await.ok_or(holds);
+    }
     if head.streamed {
-        return stream_on(asked, reader, head, None, holds);
+        return Ok(stream_on(question, reader, head, None, holds));
     }
-    match reader.whole().await {
+    Ok(match reader.whole().await {
         Whole::Complete(body, kept) => complete(asked, &reader, head, body, kept),
-        Whole::PassingOn => stream_on(asked, reader, head, Some("too-large"), holds),
+        Whole::PassingOn => stream_on(question, reader, head, Some("too-large"), holds),
         Whole::Failed(error) => failed(asked, &reader, error),
-    }
+    })
+}
+
+/// Sends another's answer in the form that is asked for here, once it is whole.
+async fn convert(
+    question: &Question<'_>,
+    reader: &mut Reader,
+    head: &Head,
+) -> Option<HttpResponse> {
+    let Whole::Complete(body, kept) = reader.whole().await else { return None };
+    let from = if head.streamed { Form::Stream } else { Form::Object };
+    let body = body_in_form(question, from, body).await.ok()?;
+    let headers = headers_in_form(&head.headers, question.meaning.form);
+    let head = Head { headers, ..head.clone() };
+    Some(complete(question.asked, reader, &head, body, kept))
 }
 
 /// Sends a whole answer.
@@ -144,23 +193,55 @@ fn complete(
 /// Sends an answer piece by piece as it comes. An end that is not the answer's own is visible: the
 /// connection closes without the last chunk.
 fn stream_on(
-    asked: &Asked<'_>,
+    question: &Question<'_>,
     reader: Reader,
     head: &Head,
     detail: Option<&'static str>,
     holds: Holds,
 ) -> HttpResponse {
+    let asked = question.asked;
     let forwarded = forwarded(reader.role(), None, detail);
     let mut response = HttpResponse::build(status_of(head)).finish();
     finish(asked, &reader, head, forwarded, &mut response);
-    let pieces = stream::unfold(Some((reader, holds)), |reading| async move {
-        let (mut reader, holds) = reading?;
-        match respond::last_before_cut(reader.next().await?).await {
-            Ok(piece) => Some((Ok(piece), Some((reader, holds)))),
+    let hides_usage = head.streamed && question.meaning.form == Form::StreamWithoutUsage;
+    let reading = Reading { reader, filter: hides_usage.then(UsageFilter::new), _holds: holds };
+    let pieces = stream::unfold(Some(reading), |reading| async move {
+        let mut reading = reading?;
+        match respond::last_before_cut(reading.next().await?).await {
+            Ok(piece) => Some((Ok(piece), Some(reading))),
             Err(error) => Some((Err(error), None)),
         }
     });
     response.set_body(actix_web::body::BoxBody::new(actix_web::body::BodyStream::new(pieces)))
+}
+
+/// An answer under way to one caller.
+struct Reading {
+    reader: Reader,
+    /// Takes out the usage that only the gateway asked for.
+    filter: Option<UsageFilter>,
+    _holds: Holds,
+}
+
+impl Reading {
+    /// Returns the next piece that has something in it.
+    async fn next(&mut self) -> Option<Result<Bytes, OriginError>> {
+        loop {
+            let piece = self.reader.next().await;
+            let Some(filter) = &mut self.filter else { return piece };
+            let passed = match piece {
+                Some(Ok(piece)) => filter.push(&piece),
+                Some(Err(error)) => return Some(Err(error)),
+                None => {
+                    let rest = self.filter.take().map(|mut filter| filter.finish())?;
+                    return (!rest.is_empty()).then(|| Ok(rest.into()));
+                }
+            };
+            if !passed.is_empty() {
+                return Some(Ok(passed.into()));
+            }
+        }
+    }
 }
 
 fn status_of(head: &Head) -> StatusCode {

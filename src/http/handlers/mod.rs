@@ -1,7 +1,12 @@
 //! What answers a request, by kind.
 
 mod asked;
+mod conversion;
+mod directives;
 mod flight;
 pub mod forward;
 pub mod health;
 pub mod proxy;
+mod replay;
+
+pub use directives::STEERING_HEADERS;

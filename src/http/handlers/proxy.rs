@@ -8,15 +8,17 @@ use actix_web::http::Method;
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse};
 use anteroom_actors::message::{Lookup, ask};
-use anteroom_actors::model::{Entry, Level, Outcome, Sample, Use, Wants};
+use anteroom_actors::model::{Entry, Level, Outcome, Sample, Use};
 use anteroom_actors::resolver::{InsteadOf, Refresh};
 
-use super::asked::{Asked, Understood};
-use super::{flight, forward};
+use super::asked::{Asked, Question, Understood};
+use super::conversion::in_form;
+use super::directives::Directives;
+use super::{flight, forward, replay};
 use crate::canonical::ErrorForm;
 use crate::http::body::{self, CallersBody};
 use crate::http::error::ApiError;
-use crate::http::recall::{Digest, Meaning, Recalled};
+use crate::http::recall::{Digest, Recalled};
 use crate::http::respond::{self, StoredHead, Timing};
 use crate::http::routes::Route;
 use crate::http::worker::Worker;
@@ -113,8 +115,16 @@ async fn cached(
         Some(Recalled::Answer(entry, head)) => {
             return lease_hit(worker, route, arrived, wall_ms, &entry, &head);
         }
-        Some(Recalled::Meaning(meaning)) => meaning,
-        None => match asked.understand().await {
+        Some(Recalled::Meaning(meaning)) => Some(meaning),
+        None => None,
+    };
+    let directives = match Directives::of(request, route) {
+        Ok(directives) => directives,
+        Err(error) => return refuse(worker, route, arrived, &error),
+    };
+    let meaning = match meaning {
+        Some(meaning) => meaning,
+        None => match asked.understand(&directives).await {
             Err(error) => return refuse(worker, route, arrived, &error),
             Ok(Understood::Bypass(reason)) => {
                 let from = forward::Source { worker, route, request, arrived };
@@ -126,30 +136,37 @@ async fn cached(
             }
         },
     };
-    if let Some(response) = look_in_l1(&asked, &meaning, &digest).await {
+    let question = Question { asked: &asked, meaning, directives };
+    if let Some(response) = look_in_l1(&question, &digest).await {
         return response;
     }
-    flight::answer(&asked, &meaning, under_way).await
+    flight::answer(&question, under_way).await
 }
 
 /// Answers from L1, where it has something to serve.
-async fn look_in_l1(asked: &Asked<'_>, meaning: &Meaning, digest: &Digest) -> Option<HttpResponse> {
+async fn look_in_l1(question: &Question<'_>, digest: &Digest) -> Option<HttpResponse> {
+    let Question { asked, meaning, directives } = question;
     let gateway = &asked.worker.gateway;
     let known = asked.worker.recall.borrow().known(&meaning.key);
-    let lookup = Lookup { key: meaning.key, streamed: meaning.streamed };
+    let lookup = Lookup { key: meaning.key, form: meaning.form };
     let entry = ask(&gateway.topology.l1.lookup, lookup, L1_DEADLINE).await.ok()?.ok()??;
-    let (now, wall_ms) = (gateway.clock.now(), gateway.clock.wall_ms());
-    let use_made = Wants::default().judge(&entry.freshness, wall_ms);
+    let use_made = directives.wants.judge(&entry.freshness, gateway.clock.wall_ms());
     if !matches!(use_made, Use::Serve | Use::ServeAndRefresh) {
         return None;
     }
-    if use_made == Use::ServeAndRefresh {
-        let stale = (Arc::clone(&entry), Level::L1);
-        gateway.topology.resolver.refresh.tell(Refresh { call: asked.call(meaning), stale });
+    let kept = Arc::clone(&entry);
+    // One that cannot be converted is as good as none in this form.
+    let entry = in_form(question, entry).await.ok()?;
+    if use_made == Use::ServeAndRefresh && !directives.wants.only_kept {
+        let refresh = Refresh { call: question.call(), stale: (kept, Level::L1) };
+        gateway.topology.resolver.refresh.tell(refresh);
     }
+    let (now, wall_ms) = (gateway.clock.now(), gateway.clock.wall_ms());
     let head = Rc::new(StoredHead::of(&entry));
-    let leased = (&entry, known);
-    asked.worker.recall.borrow_mut().lease(digest, leased, &head, now, wall_ms);
+    if directives.wants.is_default() {
+        let leased = (&entry, known);
+        asked.worker.recall.borrow_mut().lease(digest, leased, &head, now, wall_ms);
+    }
     Some(hit(asked, &entry, &head, How { looked: Looked::L1, instead_of: None }))
 }
 
@@ -164,7 +181,8 @@ fn lease_hit(
 ) -> HttpResponse {
     let total = worker.gateway.clock.now().duration_since(arrived);
     worker.record_lease_hit(route.index, total);
-    respond::hit(entry, head, Level::L1, wall_ms, worker.hit_timings.text(total))
+    let response = respond::hit(entry, head, Level::L1, wall_ms, worker.hit_timings.text(total));
+    replay::paced(response, route, entry)
 }
 
 /// Where a hit was found, for its sample.
@@ -199,6 +217,7 @@ pub(super) fn hit(asked: &Asked<'_>, entry: &Entry, head: &StoredHead, how: How)
     } else {
         respond::stale(entry, head, (level, how.instead_of), wall_ms, timing)
     };
+    let response = replay::paced(response, asked.route, entry);
     worker.record(Sample {
         route: asked.route.index,
         outcome: if is_fresh { Outcome::Hit(level) } else { Outcome::Stale },

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use anteroom_actors::clock::{SharedClock, SystemClock};
 use anteroom_actors::error::OriginError;
-use anteroom_actors::model::{CacheKey, Header, Labels, Lifetimes};
+use anteroom_actors::model::{CacheKey, Form, Header, Labels, Lifetimes};
 use anteroom_actors::origin::{Answer, Origin, OriginCall, Reply};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
@@ -191,7 +191,7 @@ pub(super) fn call(method: &str, target: &str, body: &'static str) -> OriginCall
         target: target.into(),
         headers: Vec::new(),
         body: Bytes::from_static(body.as_bytes()),
-        streamed: false,
+        form: Form::Object,
         lifetimes: LIFETIMES,
         may_keep: true,
         labels: Labels::default(),

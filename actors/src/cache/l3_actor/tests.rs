@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::*;
 use crate::clock::{Clock as _, ManualClock, SystemClock};
 use crate::message::ask;
-use crate::model::{CacheKey, Freshness, Level};
+use crate::model::{CacheKey, Form, Freshness, Level};
 use crate::settings::{BreakerSettings, Database as Place};
 
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -68,7 +68,7 @@ impl Asked {
     }
 
     async fn lookup(&self, number: u8) -> Result<Option<Arc<Entry>>, LevelError> {
-        let lookup = Lookup { key: CacheKey::new([number; 32]), streamed: false };
+        let lookup = Lookup { key: CacheKey::new([number; 32]), form: Form::Object };
         ask(&self.handle.lookup, lookup, DEADLINE).await.unwrap()
     }
 
