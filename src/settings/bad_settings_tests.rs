@@ -64,6 +64,8 @@ const UNKNOWN_AND_TYPES: &[BadFile] = &[
     ("server: { listen: '127.0.0.1:70000' }", &["server.listen = \"127.0.0.1:70000\"", "0–65535"]),
     ("server: { listen: localhost }", &["server.listen = \"localhost\"", "0–65535"]),
     ("server: { listen: 8080 }", &["server.listen = 8080", "0–65535"]),
+    ("auth: { keys: [hunter2] }", &["auth.keys[0]", "not a map"]),
+    ("auth: { keys: [{key: hunter2}] }", &["auth.keys[0].key", "digest"]),
     ("admin: { token: 0123 }", &["admin.token", "text", "quotes"]),
     ("admin: { token: [hunter2] }", &["admin.token", "text"]),
     ("upstreams: { a: hunter2 }", &["upstreams.a", "not a map"]),
@@ -101,6 +103,22 @@ const RANGES_AND_RELATIONS: &[BadFile] = &[
     ("data_dir: ''", &["data_dir", "empty"]),
     ("admin: { listen: '127.0.0.1:8080' }", &["admin.listen", "server.listen", "127.0.0.1:8080"]),
     ("admin: { listen: '0.0.0.0:9901' }", &["admin.listen = \"0.0.0.0:9901\"", "admin.token"]),
+    ("auth: { keys: [{}] }", &["auth.keys[0].name", "auth.keys[0].digest", "sha256:"]),
+    ("auth: { keys: [{name: a, digest: hunter2}] }", &["auth.keys[0].digest", "digest-key"]),
+    ("auth: { keys: [{name: 'A b', digest: 'md5:hunter2'}] }", &["auth.keys[0].name = \"A b\""]),
+    ("auth: { keys: [{name: a, scope: 'A b'}] }", &["auth.keys[0].scope = \"A b\"", "a–z"]),
+    (
+        "auth: { keys: [{name: a, requests_per_minute: 1000000001}] }",
+        &["auth.keys[0].requests_per_minute", "0–1000000000"],
+    ),
+    ("server: { tls: { cert_file: /no/such.pem } }", &["/no/such.pem", "server.tls.key_file"]),
+    ("server: { tls: { key_file: Cargo.toml } }", &["server.tls.cert_file", "missing"]),
+    ("server: { cors: { origins: [a.example] } }", &["server.cors.origins[0] = \"a.example\""]),
+    ("server: { cors: { origins: ['*', 'https://a'] } }", &["server.cors.origins[0] = \"*\""]),
+    ("server: { cors: { origins: ['https://a/'] } }", &["server.cors.origins[0]", "://host"]),
+    ("server: { cors: { headers: ['x y'] } }", &["server.cors.headers[0] = \"x y\""]),
+    ("server: { cors: { methods: [get] } }", &["server.cors.methods[0] = \"get\"", "upper"]),
+    ("server: { cors: { max_age: 2d } }", &["server.cors.max_age", "0s–1d"]),
     ("admin: { token: ' hunter2' }", &["admin.token", "white space"]),
     ("l2: { url: 'http://:hunter2@h' }", &["l2.url = \"http://***@h\"", "redis://"]),
     ("l2: { url: hunter2 }", &["l2.url = \"***\"", "redis://"]),
@@ -218,8 +236,24 @@ fn an_injected_credential_is_not_offered_to_the_network() {
     assert!(load_text(file, &open).is_ok());
     let loopback = [("ANTEROOM_LISTEN", "[::ffff:127.0.0.1]:80")];
     assert!(load_text(file, &loopback).is_ok());
+    let digest = format!("[{{name: a, digest: 'sha256:{}'}}]", "0".repeat(64));
+    assert!(load_text(file, &[("ANTEROOM__AUTH__KEYS", &digest)]).is_ok(), "callers need a key");
     let harmless = file.replace("Authorization", "x-team");
     assert!(load_text(&harmless, &[]).is_ok());
+}
+
+#[test]
+fn two_client_keys_are_two() {
+    let key = |name: &str, digit: &str| {
+        format!("{{name: {name}, digest: 'blake3:{}'}}", digit.repeat(64))
+    };
+    let keys = |keys: &[String]| format!("auth: {{ keys: [{}] }}", keys.join(", "));
+    assert!(load_text(&keys(&[key("a", "0"), key("b", "1")]), &[]).is_ok());
+    check(&keys(&[key("a", "0"), key("a", "1")]), &[], &["auth.keys[1].name", "auth.keys[0]"]);
+    let twice = keys(&[key("a", "a"), key("b", "A")]);
+    check(&twice, &[], &["auth.keys[1].digest", "auth.keys[0]"]);
+    let said = error_of(&twice, &[]).to_string();
+    assert!(!said.contains("aaaa"), "{said}");
 }
 
 #[test]

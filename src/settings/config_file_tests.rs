@@ -82,6 +82,20 @@ fn every_key_of_a_route_is_explained_above_the_list() {
 }
 
 #[test]
+fn every_key_of_a_client_key_is_explained_above_the_list() {
+    let comment = &entries()["auth.keys"].comment;
+    let key = serde_json::to_value(super::ClientKey::default()).unwrap();
+    for name in key.as_object().unwrap().keys() {
+        assert!(comment.contains(&format!(" {name}: ")), "{name}");
+    }
+    for name in ["requests_per_minute", "tokens_per_minute"] {
+        let range = range(&format!("auth.keys[0].{name}")).unwrap();
+        let (_, explained) = comment.split_once(name).unwrap();
+        assert!(explained.contains(&format!("; {range};")), "{name}");
+    }
+}
+
+#[test]
 fn every_short_form_is_named_at_its_key() {
     let entries = entries();
     for (variable, key, _) in SHORT_FORMS {

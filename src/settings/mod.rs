@@ -4,6 +4,7 @@
 //! checks ranges and relations. What comes out is whole and right, or an error that names each
 //! key, its value, where the value came from and what is allowed.
 
+mod access;
 mod effective;
 mod error;
 mod fill;
@@ -39,6 +40,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+pub use access::{Auth, ClientKey, Cors, KeyDigest, NotADigest, Tls};
 pub use effective::effective;
 pub use error::{Problem, SettingsError};
 pub use flights::{Flights, Sentinel};
@@ -61,6 +63,8 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// The API listener.
     pub server: Server,
+    /// Who may use it.
+    pub auth: Auth,
     /// The operations listener.
     pub admin: Admin,
     /// What is logged, and how.
@@ -100,6 +104,7 @@ impl Default for Settings {
         Self {
             data_dir: PathBuf::from("data"),
             server: Server::default(),
+            auth: Auth::default(),
             admin: Admin::default(),
             log: Log::default(),
             cache: Cache::default(),

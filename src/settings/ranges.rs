@@ -110,6 +110,9 @@ const RANGES: &[(&str, Range)] = &[
     ("server.body_timeout", time(ms(100), hours(1))),
     ("server.keep_alive", time(secs(1), hours(1))),
     ("server.drain_timeout", time(secs(0), hours(1))),
+    ("server.cors.max_age", time(secs(0), days(1))),
+    ("auth.keys.*.requests_per_minute", count(0, 1_000_000_000)),
+    ("auth.keys.*.tokens_per_minute", count(0, 1_000_000_000)),
     ("cache.level_budget", time(ms(1), secs(1))),
     ("cache.max_entry", size(kib(1), mib(256))),
     ("cache.recall_entries", count(0, 1_000_000)),
@@ -183,12 +186,17 @@ pub(super) const UPSTREAM_URL: &str =
 pub(super) const PROXY: &str =
     "http://[user:password@]host:port, none, or empty (HTTPS_PROXY, if set)";
 
+/// The digest of a client key, in words.
+pub(super) const KEY_DIGEST: &str =
+    "sha256: or blake3: and 64 hexadecimal digits; `anteroom digest-key` makes it of a key";
+
 /// What a key that has no range may hold.
 const FORMS: &[(&str, &str)] = &[
     ("server.listen", LISTEN),
     ("admin.listen", LISTEN),
     ("l2.url", L2_URL),
     ("l3.url", L3_URL),
+    ("auth.keys.*.digest", KEY_DIGEST),
     ("upstreams.*.url", UPSTREAM_URL),
     ("upstreams.*.proxy", PROXY),
 ];
@@ -232,12 +240,19 @@ pub(super) fn out_of_range(tree: &Value, sources: &Sources) -> Vec<Problem> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Settings;
+    use super::super::{ClientKey, Settings};
     use super::*;
+
+    /// The defaults, and one of each thing that is in a list that is empty by default.
+    fn tree() -> Value {
+        let mut settings = Settings::default();
+        settings.auth.keys.push(ClientKey::default());
+        serde_json::to_value(settings).unwrap()
+    }
 
     #[test]
     fn every_number_duration_and_size_has_a_range_that_its_default_is_in() {
-        let tree = serde_json::to_value(Settings::default()).unwrap();
+        let tree = tree();
         leaves(&tree, &mut |path, value| {
             let key = path.to_string();
             let is_quantity = value.as_str().is_some_and(|text| {
@@ -250,7 +265,7 @@ mod tests {
 
     #[test]
     fn every_range_belongs_to_a_key() {
-        let tree = serde_json::to_value(Settings::default()).unwrap();
+        let tree = tree();
         for (pattern, _) in RANGES {
             let mut found = false;
             leaves(&tree, &mut |path, _| found |= fits(pattern, &path.to_string()));

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
+use super::access::{Cors, Tls};
 use super::secret::Secret;
 use super::units::{ByteSize, HumanDuration};
 
@@ -31,6 +32,10 @@ pub struct Server {
     pub drain_timeout: HumanDuration,
     /// Whether anyone who reaches the listener may use an injected credential.
     pub open_access: bool,
+    /// TLS on the listener.
+    pub tls: Tls,
+    /// Browsers on pages of other origins.
+    pub cors: Cors,
 }
 
 impl Default for Server {
@@ -46,6 +51,8 @@ impl Default for Server {
             keep_alive: HumanDuration::from_secs(75),
             drain_timeout: HumanDuration::from_secs(30),
             open_access: false,
+            tls: Tls::default(),
+            cors: Cors::default(),
         }
     }
 }

@@ -20,7 +20,10 @@ enum Visibility {
 
 /// Returns how much of the value of `key` may be shown.
 fn visibility(key: &str) -> Visibility {
-    if key.contains(".set_headers") || matches!(key, "admin.token" | "cache.secret") {
+    if key.contains(".set_headers")
+        || key.ends_with(".digest")
+        || matches!(key, "admin.token" | "cache.secret")
+    {
         return Visibility::Hidden;
     }
     match key {

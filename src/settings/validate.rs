@@ -1,5 +1,7 @@
 //! Are the settings within their ranges, and do they fit together? Every answer, not the first.
 
+mod access;
+
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::net::SocketAddr;
@@ -25,11 +27,13 @@ const HEADER: &str = "the name of a header that does not belong to a connection 
 pub(super) fn validate(settings: &mut Settings, sources: &Sources) -> Vec<Problem> {
     let tree = serde_json::to_value(&*settings).unwrap_or_default();
     let mut check = Check { sources, problems: out_of_range(&tree, sources) };
+    settings.server.cors.normalise();
     settings.upstreams.values_mut().for_each(Upstream::normalise);
     settings.routes.iter_mut().for_each(Route::normalise);
     check.relations(settings);
     check.levels(settings);
     check.listeners(settings);
+    check.access(settings);
     for (name, upstream) in &settings.upstreams {
         check.upstream(name, upstream);
     }
@@ -113,13 +117,15 @@ impl Check<'_> {
             |upstream: &Upstream| upstream.set_headers.keys().any(|name| is_credential(name));
         let injecting = settings.upstreams.iter().find(|(_, upstream)| injects(upstream));
         if let Some((name, _)) = injecting.filter(|_| !is_loopback(server.listen))
+            && settings.auth.keys.is_empty()
             && !server.open_access
         {
             let reason = format!(
                 "open to the network while upstreams.{name}.set_headers holds a credential: \
                  anyone who reaches the listener could spend it"
             );
-            let allowed = "127.0.0.1 or [::1], or any address with server.open_access: true";
+            let allowed =
+                "127.0.0.1 or [::1], or any address with auth.keys or server.open_access: true";
             self.refuse("server.listen", server.listen, &reason, allowed);
         }
     }
