@@ -30,6 +30,19 @@ pub struct Metrics {
     pending: IntGaugeVec,
     restarts: IntCounterVec,
     waiting: IntGauge,
+    client_requests: IntCounterVec,
+    client_tokens: IntCounterVec,
+}
+
+/// Metrics of one client key.
+#[derive(Clone)]
+pub struct ClientMetrics {
+    /// Requests that went on.
+    pub admitted: IntCounter,
+    /// Requests that were told to wait.
+    pub limited: IntCounter,
+    /// Tokens of upstream calls.
+    pub tokens: IntCounter,
 }
 
 /// Metrics of one route, by outcome.
@@ -126,8 +139,25 @@ impl Metrics {
             pending: gauges(&registry, &names::ACTOR_PENDING)?,
             restarts: counters(&registry, &names::ACTOR_RESTARTS)?,
             waiting,
+            client_requests: counters(&registry, &names::CLIENT_REQUESTS)?,
+            client_tokens: counters(&registry, &names::CLIENT_TOKENS)?,
             registry,
         })
+    }
+
+    /// Returns the metrics of the client key `name`.
+    pub fn client(&self, name: &str) -> ClientMetrics {
+        let requests = |outcome| self.client_requests.with_label_values(&[name, outcome]);
+        ClientMetrics {
+            admitted: requests("admitted"),
+            limited: requests("limited"),
+            tokens: self.client_tokens.with_label_values(&[name]),
+        }
+    }
+
+    /// Returns the counter of requests without a key that is known.
+    pub fn refused_keys(&self) -> IntCounter {
+        self.client_requests.with_label_values(&["", "refused"])
     }
 
     /// Returns the registry.
@@ -260,6 +290,8 @@ mod tests {
         };
         metrics.refresh(&SystemHealth { actors: vec![actor] }, 4);
         metrics.refresh_upstream("default", 1, true);
+        metrics.client("a").tokens.inc();
+        metrics.refused_keys().inc();
         let families = metrics.registry().gather();
         let mut found: Vec<_> = families.iter().map(|f| (f.name(), f.help())).collect();
         let mut wanted: Vec<_> = names::METRICS.iter().map(|m| (m.name, m.help)).collect();

@@ -5,5 +5,5 @@ mod metrics;
 pub mod names;
 mod recorder_actor;
 
-pub use metrics::{LeaseHits, Metrics};
+pub use metrics::{ClientMetrics, LeaseHits, Metrics};
 pub use recorder_actor::RecorderActor;

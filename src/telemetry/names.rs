@@ -164,6 +164,23 @@ pub const WAITING: MetricName = gauge(
     "Requests that wait for a level or an upstream now; bounded by server.max_in_flight.",
 );
 
+/// Requests by client key.
+pub const CLIENT_REQUESTS: MetricName = counter(
+    "anteroom_client_requests_total",
+    &["key", "outcome"],
+    "Where auth.keys are set, one for each request on the API listener by the name of its key. \
+     Outcomes: admitted, limited (429: too many requests or, once admitted, too many tokens), \
+     refused (401: no key or a wrong one; the label is empty).",
+);
+
+/// Tokens by client key.
+pub const CLIENT_TOKENS: MetricName = counter(
+    "anteroom_client_tokens_total",
+    &["key"],
+    "Tokens of upstream calls that were made for a key with tokens_per_minute: as the answer says, \
+     or as estimated where it does not.",
+);
+
 /// Every metric of ours.
 pub const METRICS: [MetricName; 15] = [
     REQUESTS,
@@ -181,6 +198,8 @@ pub const METRICS: [MetricName; 15] = [
     ACTOR_PENDING,
     ACTOR_RESTARTS,
     WAITING,
+    CLIENT_REQUESTS,
+    CLIENT_TOKENS,
 ];
 
 /// One of an actor's own numbers: a member of `counters` in `/health/actors`, and a series of
