@@ -50,6 +50,8 @@ pub enum Command {
     Serve,
     /// Check the settings and print those in effect, secrets masked, each with its source
     Check,
+    /// Read a client key from standard input and print the line with its digest for auth.keys
+    DigestKey,
 }
 
 /// A gateway that answers repeated AI calls from three cache levels
@@ -115,6 +117,7 @@ mod tests {
         assert_eq!(parsed(&["--config", "a.yaml"]), line(Command::Serve, Some("a.yaml")));
         assert_eq!(parsed(&["check", "--config=a.yaml"]), line(Command::Check, Some("a.yaml")));
         assert_eq!(parsed(&["--config", "a.yaml", "check"]), line(Command::Check, Some("a.yaml")));
+        assert_eq!(parsed(&["digest-key"]), line(Command::DigestKey, None));
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! The `anteroom` binary: reads the command line and the settings, then serves.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::process::ExitCode;
 
 use anteroom::command_line::{self, Command};
+use anteroom::http::access::digest_line;
 use anteroom::settings::{self, Settings};
 use anteroom::{serve, telemetry};
 
@@ -22,6 +23,9 @@ const UNUSABLE: u8 = 2;
 
 fn main() -> ExitCode {
     let command_line = command_line::parse();
+    if command_line.command == Command::DigestKey {
+        return digest_key();
+    }
     let loaded = match settings::load(command_line.config.as_deref()) {
         Ok(loaded) => loaded,
         Err(error) => return refuse(&error.to_string(), UNUSABLE),
@@ -29,6 +33,28 @@ fn main() -> ExitCode {
     match command_line.command {
         Command::Check => print(&command_line::check(&loaded)),
         Command::Serve => run(loaded.settings),
+        // Done above: it needs no settings.
+        Command::DigestKey => ExitCode::SUCCESS,
+    }
+}
+
+/// Longest key that is read, in bytes.
+const LONGEST_KEY: u64 = 8 * 1024;
+
+/// From standard input, not from the command line, which others on the machine can see.
+fn digest_key() -> ExitCode {
+    let mut text = Vec::new();
+    if let Err(error) = std::io::stdin().take(LONGEST_KEY).read_to_end(&mut text) {
+        return refuse(&format!("failed to read the key: {error}"), 1);
+    }
+    match digest_line(&text) {
+        Ok((line, is_short)) => {
+            if is_short {
+                let _ = writeln!(std::io::stderr(), "anteroom: a short key can be guessed");
+            }
+            print(&line)
+        }
+        Err(reason) => refuse(reason, UNUSABLE),
     }
 }
 

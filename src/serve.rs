@@ -10,11 +10,13 @@ use anteroom_actors::wiring::{Plan, Topology, Ward};
 use parking_lot::Mutex;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::http::access::{Clients, Cors};
 use crate::http::admission::Admission;
 use crate::http::gateway::Gateway;
 use crate::http::revoked::Revoked;
 use crate::http::routes::Routes;
 use crate::http::server::{ListenError, Listeners, Servers};
+use crate::http::tls::{Certificate, TlsError};
 use crate::scope_secret::{self, NoRandomness, Obtained};
 use crate::settings::Settings;
 use crate::telemetry::{Metrics, RecorderActor};
@@ -39,6 +41,12 @@ pub enum ServeError {
     /// An upstream.
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
+    /// The certificate of the API listener.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// TLS itself.
+    #[error("failed to set up TLS: {0}")]
+    TlsSetup(#[from] rustls::Error),
     /// The metrics.
     #[error("failed to register a metric: {0}")]
     Metrics(String),
@@ -70,14 +78,24 @@ impl From<SpecError> for ServeError {
 pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     let mut signals = Signals::listen()?;
     let drain = settings.server.drain_timeout.get();
+    let certificate = match settings.server.tls.files() {
+        Some((cert_file, key_file)) => Some(Certificate::load(cert_file, key_file)?),
+        None => None,
+    };
+    let tls = certificate.as_ref().map(Certificate::server_config).transpose()?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
     let listeners = Listeners::bind(settings.server.listen, settings.admin.listen)?;
     let (api, operations) = listeners
         .addresses()
         .map_err(|source| ServeError::System { what: "read the listeners' addresses", source })?;
     let gateway = assemble(settings).await?;
     actors_up(&gateway.topology).await;
-    let servers = Servers::start(&gateway, listeners, recall_key()?)?;
-    tracing::info!(api = %format_args!("http://{api}"), "listening");
+    let servers = Servers::start(&gateway, listeners, recall_key()?, tls)?;
+    if let Some(certificate) = certificate {
+        #[expect(clippy::disallowed_methods, reason = "nothing is lost when the process ends it")]
+        actix_web::rt::spawn(certificate.follow());
+    }
+    tracing::info!(api = %format_args!("{scheme}://{api}"), "listening");
     tracing::info!(operations = %format_args!("http://{operations}"), "listening");
 
     signals.next().await;
@@ -132,6 +150,8 @@ async fn assemble(settings: Settings) -> Result<Arc<Gateway>, ServeError> {
     Ok(Arc::new(Gateway {
         routes: Routes::new(&settings),
         revoked: Revoked::default(),
+        clients: Clients::new(&settings.auth.keys, &scope_secret, &metrics, &clock),
+        cors: Cors::new(&settings.server.cors),
         admission: Admission::new(settings.server.max_in_flight),
         settings,
         topology,

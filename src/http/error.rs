@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::http::header::RETRY_AFTER;
+use actix_web::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use anteroom_actors::error::{Fault, OriginError};
 use serde_json::json;
 
@@ -56,6 +56,20 @@ pub enum ApiError {
     /// Something this version does not do.
     #[error("{0} is not served by this gateway")]
     NotServed(&'static str),
+    /// No client key, or a wrong one.
+    #[error("this gateway wants a key of its own; send it as Authorization: Bearer <key>, x-api-key or api-key{}", if *.shown { "; the one that was sent is not known" } else { "" })]
+    Unauthorised {
+        /// Whether something was shown.
+        shown: bool,
+    },
+    /// A client key that has used up what it may.
+    #[error("this key's limit of {what} a minute is used up; try again in {retry_after_s} s")]
+    Limited {
+        /// Of what: requests or tokens.
+        what: &'static str,
+        /// When there will be enough again.
+        retry_after_s: u64,
+    },
     /// Too much under way.
     #[error("the gateway has too many requests under way ({0}); try again")]
     Shed(&'static str),
@@ -83,6 +97,8 @@ impl ApiError {
             Self::Method(_) => "method_not_served",
             Self::NotServed(_) => "not_served",
             Self::DotSegment => "dot_segment",
+            Self::Unauthorised { .. } => "invalid_api_key",
+            Self::Limited { .. } => "rate_limit_exceeded",
             Self::Shed(_) => "shed",
             Self::NotKept => "only_if_cached",
             Self::Origin(error) => match error {
@@ -111,7 +127,9 @@ impl ApiError {
             | Self::Method(_)
             | Self::DotSegment
             | Self::NotServed(_)
-            | Self::NotKept => Fault::Caller,
+            | Self::NotKept
+            | Self::Unauthorised { .. }
+            | Self::Limited { .. } => Fault::Caller,
             Self::Shed(_) | Self::Internal => Fault::Ours,
             Self::Origin(error) => error.fault(),
         }
@@ -119,7 +137,10 @@ impl ApiError {
 
     /// Tells whether another try can help.
     pub const fn is_retryable(&self) -> bool {
-        matches!(self, Self::Shed(_) | Self::Origin(_) | Self::BodyTimedOut { .. })
+        matches!(
+            self,
+            Self::Shed(_) | Self::Origin(_) | Self::BodyTimedOut { .. } | Self::Limited { .. }
+        )
     }
 
     /// Returns the status code.
@@ -130,6 +151,8 @@ impl ApiError {
             }
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTimedOut { .. } => StatusCode::REQUEST_TIMEOUT,
+            Self::Unauthorised { .. } => StatusCode::UNAUTHORIZED,
+            Self::Limited { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::NoRoute { .. } => StatusCode::NOT_FOUND,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotServed(_) => StatusCode::NOT_IMPLEMENTED,
@@ -151,6 +174,9 @@ impl ApiError {
             (ErrorForm::Anthropic, Self::NoRoute { .. }) => "not_found_error",
             (ErrorForm::Anthropic, Self::BodyTooLarge { .. }) => "request_too_large",
             (ErrorForm::Anthropic, Self::Shed(_)) => "overloaded_error",
+            (ErrorForm::Anthropic, Self::Unauthorised { .. }) => "authentication_error",
+            (ErrorForm::Anthropic, Self::Limited { .. }) => "rate_limit_error",
+            (ErrorForm::OpenAi, Self::Limited { what, .. }) => what,
             (ErrorForm::Anthropic, Self::Origin(OriginError::TimedOut { .. })) => "timeout_error",
             (_, Self::Shed(_) | Self::Internal | Self::Origin(_) | Self::NotServed(_)) => {
                 "api_error"
@@ -185,6 +211,17 @@ impl ApiError {
         let mut response = HttpResponse::build(self.status());
         if let Some(seconds) = self.retry_after_secs() {
             response.insert_header((RETRY_AFTER, seconds.to_string()));
+        }
+        match self {
+            // RFC 6750 §3.1: without a token shown there is no error to name.
+            Self::Unauthorised { shown: false } => {
+                response.insert_header((WWW_AUTHENTICATE, "Bearer realm=\"anteroom\""));
+            }
+            Self::Unauthorised { shown: true } => {
+                let challenge = "Bearer realm=\"anteroom\", error=\"invalid_token\"";
+                response.insert_header((WWW_AUTHENTICATE, challenge));
+            }
+            _ => {}
         }
         if matches!(self, Self::BodyTooLarge { .. } | Self::BodyTimedOut { .. } | Self::BodyBroken)
         {

@@ -10,6 +10,7 @@ use anteroom_actors::wiring::Topology;
 
 use parking_lot::Mutex;
 
+use super::access::{Clients, Cors};
 use super::admission::Admission;
 use super::revoked::Revoked;
 use super::routes::Routes;
@@ -32,6 +33,10 @@ pub struct Gateway {
     pub scope_secret: ScopeSecret,
     /// Credentials that the provider refuses.
     pub revoked: Revoked,
+    /// The callers who have keys, where keys are wanted.
+    pub clients: Option<Clients>,
+    /// Which browsers' pages may call, where any may.
+    pub cors: Option<Cors>,
     /// The bound on waiting requests.
     pub admission: Admission,
     /// Takes the workers' samples.

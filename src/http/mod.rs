@@ -1,8 +1,10 @@
 //! The two listeners: the API's and the operators'.
 //!
-//! A request's way: [`routes`] → [`body`] → [`recall`] → L1 → the resolver's flight → [`respond`].
+//! A request's way: [`access`] → [`routes`] → [`body`] → [`recall`] → L1 → the resolver's flight → [`respond`].
 
+pub mod access;
 pub mod admission;
+pub mod api;
 pub mod body;
 pub mod error;
 pub mod gateway;
@@ -13,4 +15,5 @@ pub mod respond;
 pub mod revoked;
 pub mod routes;
 pub mod server;
+pub mod tls;
 pub mod worker;

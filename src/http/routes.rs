@@ -29,6 +29,8 @@ pub struct Route {
     pub cached: bool,
     /// How long they may be served.
     pub lifetimes: Lifetimes,
+    /// Whether the caller's credential headers go upstream.
+    pub passes_credential: bool,
     /// Longest time to live that a caller may ask for.
     pub max_ttl: Duration,
     /// Whether `Cache-Control` and `Pragma` of callers count for nothing.
@@ -155,6 +157,10 @@ impl Route {
                 stale_while_revalidate: route.stale_while_revalidate.get(),
                 stale_if_error: route.stale_if_error.get(),
             },
+            passes_credential: settings
+                .upstreams
+                .get(&route.upstream)
+                .is_some_and(|upstream| upstream.pass_credential),
             max_ttl: route.max_ttl.get(),
             ignores_cache_control: route.ignore_client_cache_control,
             keep: KeepRules {

@@ -8,18 +8,14 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actix_web::middleware::from_fn;
-use actix_web::web::{self, Data, Payload};
-use actix_web::{App, HttpRequest, HttpServer};
+use actix_web::web::Data;
+use actix_web::{App, HttpServer};
 use actix_web_prom::PrometheusMetricsBuilder;
+use rustls::ServerConfig;
 
+use super::api::{self, CLOSE_WITHIN_S};
 use super::gateway::Gateway;
-use super::handlers::{health, proxy};
 use super::operations;
-use super::worker::Worker;
-
-/// How long the server itself waits for connections once no request is under way: idle ones are
-/// of no interest, but the last bytes may still be on their way.
-const CLOSE_WITHIN_S: u64 = 1;
 
 /// Pause between two looks whether requests are still under way.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
@@ -80,7 +76,7 @@ pub struct Servers {
 }
 
 impl Servers {
-    /// Starts answering on both listeners.
+    /// Starts answering on both listeners, on the API's over TLS where `tls` says how.
     ///
     /// # Errors
     ///
@@ -89,6 +85,7 @@ impl Servers {
         gateway: &Arc<Gateway>,
         listeners: Listeners,
         recall_key: [u64; 4],
+        tls: Option<ServerConfig>,
     ) -> Result<Self, ListenError> {
         let settings = &gateway.settings;
         let workers = match settings.server.workers {
@@ -98,8 +95,8 @@ impl Servers {
         let io = |key, address| move |source| ListenError::Bind { key, address, source };
         let in_api = io("server.listen", settings.server.listen);
         let api_socket = listeners.api.try_clone().map_err(&in_api)?;
-        let api =
-            api_server(Arc::clone(gateway), listeners.api, workers, recall_key).map_err(in_api)?;
+        let api = api::serve(Arc::clone(gateway), listeners.api, workers, recall_key, tls)
+            .map_err(in_api)?;
         let registry = gateway.metrics.registry().clone();
         let prometheus = PrometheusMetricsBuilder::new("anteroom_operations")
             .registry(registry)
@@ -165,35 +162,4 @@ impl Servers {
     pub async fn stop_operations(&self) {
         self.operations.stop(true).await;
     }
-}
-
-fn api_server(
-    gateway: Arc<Gateway>,
-    listener: TcpListener,
-    workers: usize,
-    recall_key: [u64; 4],
-) -> std::io::Result<actix_web::dev::Server> {
-    let server = &gateway.settings.server;
-    let (keep_alive, head_timeout) = (server.keep_alive.get(), server.head_timeout.get());
-    let connections_a_worker = (server.max_connections / workers).max(1);
-    Ok(HttpServer::new(move || {
-        let worker = Worker::start(Arc::clone(&gateway), recall_key);
-        App::new()
-            .app_data(Data::from(Arc::clone(&gateway)))
-            .route("/health/live", web::get().to(health::live))
-            .route("/health/ready", web::get().to(health::ready))
-            .default_service(web::to(move |request: HttpRequest, payload: Payload| {
-                proxy::handle(std::rc::Rc::clone(&worker), request, payload)
-            }))
-    })
-    .workers(workers)
-    .max_connections(connections_a_worker)
-    .keep_alive(keep_alive)
-    .client_request_timeout(head_timeout)
-    // Otherwise a client that has gone is not noticed while its handler waits (DESIGN U2).
-    .h1_allow_half_closed(false)
-    .disable_signals()
-    .shutdown_timeout(CLOSE_WITHIN_S)
-    .listen(listener)?
-    .run())
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use anteroom_actors::message::Touched;
 use anteroom_actors::model::{Sample, SampleBatch};
 
+use super::access::Memo;
 use super::gateway::{Gateway, UnderWay};
 use super::recall::Recall;
 use super::respond::HitTimings;
@@ -34,6 +35,8 @@ pub struct Worker {
     pub recall: RefCell<Recall>,
     /// Texts for the timing of hits.
     pub hit_timings: HitTimings,
+    /// Client keys seen.
+    pub keys_seen: RefCell<Memo>,
     /// Calls that pass the cache by.
     pub forwarder: Forwarder,
     /// Keys the recall digest: nobody outside knows it or sees a digest, so nobody can aim at a
@@ -63,6 +66,7 @@ impl Worker {
             gateway,
             recall: RefCell::new(recall),
             hit_timings: HitTimings::new(),
+            keys_seen: RefCell::new(Memo::new(digest_key)),
             forwarder,
             digest_key,
             under_way,

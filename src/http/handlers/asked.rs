@@ -11,6 +11,7 @@ use bytes::Bytes;
 use highway::{HighwayHash, HighwayHasher, Key};
 
 use super::directives::Directives;
+use super::guard;
 use crate::canonical::{
     CREDENTIAL_HEADERS, Canonical, KeyBody, KeyParts, Profile, Scope, canonicalise,
 };
@@ -51,7 +52,12 @@ pub(super) fn scope_of(worker: &Worker, route: &Route, request: &HttpRequest) ->
     let credentials = CREDENTIAL_HEADERS
         .iter()
         .flat_map(|name| headers.get_all(*name).map(move |value| (*name, value.as_bytes())));
-    worker.gateway.scope_secret.scope(credentials)
+    let secret = &worker.gateway.scope_secret;
+    match guard::client_of(worker, request) {
+        Some(client) if route.passes_credential => secret.scope_within(client.scope, credentials),
+        Some(client) => client.scope,
+        None => secret.scope(credentials),
+    }
 }
 
 /// A request on a cached route.
@@ -91,6 +97,10 @@ impl Asked<'_> {
                 part(name.as_str().as_bytes());
                 part(value.as_bytes());
             }
+        }
+        // The key itself is no longer among the headers.
+        if let Some(client) = guard::client_of(self.worker, self.request) {
+            part(client.scope.as_bytes());
         }
         part(&self.body);
         let mut digest = [0; CacheKey::LEN];

@@ -15,8 +15,10 @@ use futures_util::stream;
 
 use super::asked::{Asked, Question};
 use super::conversion::{body_in_form, headers_in_form, in_form};
+use super::guard;
 use super::proxy::{How, Looked, hit, refuse};
 use crate::forms::UsageFilter;
+use crate::http::access::{Metering, tokens};
 use crate::http::admission::Permit;
 use crate::http::error::ApiError;
 use crate::http::gateway::UnderWay;
@@ -35,6 +37,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 struct Holds {
     _permit: Permit,
     _under_way: UnderWay,
+    metering: Metering,
 }
 
 /// Answers `question` from a level or the origin, together with everyone who asks the same.
@@ -44,7 +47,12 @@ pub(super) async fn answer(question: &Question<'_>, under_way: UnderWay) -> Http
     let Some(permit) = worker.gateway.admission.enter() else {
         return refuse(worker, asked.route, asked.arrived, &ApiError::Shed("server.max_in_flight"));
     };
-    let mut holds = Holds { _permit: permit, _under_way: under_way };
+    let estimate = || tokens::estimate(&asked.body);
+    let metering = match guard::meter(worker, asked.request, estimate) {
+        Ok(metering) => metering,
+        Err(error) => return refuse(worker, asked.route, asked.arrived, &error),
+    };
+    let mut holds = Holds { _permit: permit, _under_way: under_way, metering };
     let call = question.call();
     let mut wants = question.directives.wants;
     // What may not be kept is nobody else's either.
@@ -58,7 +66,11 @@ pub(super) async fn answer(question: &Question<'_>, under_way: UnderWay) -> Http
                 return refuse(worker, asked.route, asked.arrived, &error);
             }
         };
-        match reader.head().await {
+        // From here on the call goes on and costs its tokens, also where the caller leaves.
+        holds.metering.pays(reader.role() == Role::Leads);
+        let head = reader.head().await;
+        holds.metering.pays(reader.role() == Role::Leads && costs(&head));
+        match head {
             FlightHead::Found(mut found) => {
                 let wall_ms = worker.gateway.clock.wall_ms();
                 let is_wanted = found.instead_of.is_some()
@@ -112,6 +124,11 @@ pub(super) async fn answer(question: &Question<'_>, under_way: UnderWay) -> Http
     }
 }
 
+/// Tells whether a call with this head costs its leader tokens.
+fn costs(head: &FlightHead) -> bool {
+    matches!(head, FlightHead::Open(head) if head.status < 400)
+}
+
 /// Asks the resolver; while it is being re-created, waits for its successor.
 async fn join(
     asked: &Asked<'_>,
@@ -140,7 +157,7 @@ async fn pass_on(
     question: &Question<'_>,
     mut reader: Reader,
     head: &Arc<Head>,
-    holds: Holds,
+    mut holds: Holds,
 ) -> Result<HttpResponse, Holds> {
     let (asked, form) = (question.asked, question.meaning.form);
     // The leader gets what the origin answers him, in whatever form.
@@ -152,7 +169,10 @@ async fn pass_on(
         return Ok(stream_on(question, reader, head, None, holds));
     }
     Ok(match reader.whole().await {
-        Whole::Complete(body, kept) => complete(asked, &reader, head, body, kept),
+        Whole::Complete(body, kept) => {
+            holds.metering.observe(&body);
+            complete(asked, &reader, head, body, kept)
+        }
         Whole::PassingOn => stream_on(question, reader, head, Some("too-large"), holds),
         Whole::Failed(error) => failed(asked, &reader, error),
     })
@@ -204,7 +224,7 @@ fn stream_on(
     let mut response = HttpResponse::build(status_of(head)).finish();
     finish(asked, &reader, head, forwarded, &mut response);
     let hides_usage = head.streamed && question.meaning.form == Form::StreamWithoutUsage;
-    let reading = Reading { reader, filter: hides_usage.then(UsageFilter::new), _holds: holds };
+    let reading = Reading { reader, filter: hides_usage.then(UsageFilter::new), holds };
     let pieces = stream::unfold(Some(reading), |reading| async move {
         let mut reading = reading?;
         match respond::last_before_cut(reading.next().await?).await {
@@ -220,7 +240,7 @@ struct Reading {
     reader: Reader,
     /// Takes out the usage that only the gateway asked for.
     filter: Option<UsageFilter>,
-    _holds: Holds,
+    holds: Holds,
 }
 
 impl Reading {
@@ -228,6 +248,9 @@ impl Reading {
     async fn next(&mut self) -> Option<Result<Bytes, OriginError>> {
         loop {
             let piece = self.reader.next().await;
+            if let Some(Ok(piece)) = &piece {
+                self.holds.metering.observe(piece);
+            }
             let Some(filter) = &mut self.filter else { return piece };
             let passed = match piece {
                 Some(Ok(piece)) => filter.push(&piece),

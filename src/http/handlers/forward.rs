@@ -6,13 +6,15 @@ use std::time::Instant;
 
 use actix_web::body::{BodyStream, BoxBody, SizedStream};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, TRANSFER_ENCODING};
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse};
 use anteroom_actors::model::{Outcome, Sample};
 use bytes::Bytes;
 use futures_util::stream::{Empty, Stream, StreamExt};
 
+use super::guard;
+use crate::http::access::{Metering, tokens};
 use crate::http::admission::Permit;
 use crate::http::body::CallersBody;
 use crate::http::error::ApiError;
@@ -81,6 +83,8 @@ impl Source<'_> {
     {
         let shed = ApiError::Shed("server.max_in_flight");
         let permit = self.worker.gateway.admission.enter().ok_or(shed)?;
+        let mut metering = guard::meter(self.worker, self.request, || self.estimate(length))?;
+        metering.pays(true);
         let headers: Vec<(&str, &[u8])> = self
             .request
             .headers()
@@ -103,15 +107,27 @@ impl Source<'_> {
             Body::Pieces(pieces, _) => forwarder.forward(forward, pieces).await,
             Body::Whole(body) => forwarder.forward_whole(forward, body).await,
         };
+        metering.pays(forwarded.as_ref().is_ok_and(|answer| answer.status < 400));
         let forwarded = forwarded.map_err(ApiError::Origin)?;
-        Ok(self.answer(forwarded, bypass, (permit, under_way)))
+        Ok(self.answer(forwarded, bypass, (permit, under_way, metering)))
+    }
+
+    /// Returns an estimate of the tokens that a body of this length costs. Uploads and forms cost
+    /// none by their length.
+    fn estimate(&self, length: Option<u64>) -> u64 {
+        let kind = self.request.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+        let is_json = kind.is_some_and(|kind| {
+            kind.get(..16).is_some_and(|kind| kind.eq_ignore_ascii_case(b"application/json"))
+        });
+        let length = length.filter(|_| is_json).and_then(|length| usize::try_from(length).ok());
+        tokens::of_length(length.unwrap_or(0))
     }
 
     fn answer(
         &self,
         forwarded: Forwarded,
         bypass: Option<&'static str>,
-        holds: (Permit, UnderWay),
+        mut holds: (Permit, UnderWay, Metering),
     ) -> HttpResponse {
         let Forwarded { status, headers, length, body } = forwarded;
         let code = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
@@ -134,7 +150,9 @@ impl Source<'_> {
         }
         // The permit and the count last as long as the body.
         let body = body.then(move |piece| {
-            let _holds = &holds;
+            if let Ok(piece) = &piece {
+                holds.2.observe(piece);
+            }
             respond::last_before_cut(piece)
         });
         let body = match length {

@@ -5,6 +5,7 @@ mod conversion;
 mod directives;
 mod flight;
 pub mod forward;
+pub mod guard;
 pub mod health;
 pub mod proxy;
 mod replay;

@@ -79,7 +79,7 @@ fn is_dot_segment(segment: &str) -> bool {
 }
 
 /// Returns the error form of a path without a route.
-fn form_of(path: &str) -> ErrorForm {
+pub(super) fn form_of(path: &str) -> ErrorForm {
     if path.starts_with("/v1/messages") { ErrorForm::Anthropic } else { ErrorForm::OpenAi }
 }
 

@@ -1,0 +1,147 @@
+//! The API listener, with and without TLS.
+//!
+//! With TLS the service is put together by hand. actix-web's own TLS listener offers HTTP/2 as soon
+//! as anything in the program is built with it, and awc always is (awc 3.11, `Cargo.toml`); here
+//! nothing but HTTP/1.1 is spoken, whatever a client offers.
+
+use std::net::TcpListener;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix_http::HttpService;
+use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, map_config};
+use actix_tls::accept::rustls_0_23::{Acceptor, TlsStream};
+use actix_tls::accept::{TlsError, max_concurrent_tls_connect};
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{AppConfig, Server, ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::middleware::{Condition, Next, from_fn};
+use actix_web::rt::net::TcpStream;
+use actix_web::web::{self, Data, Payload};
+use actix_web::{App, Error, HttpRequest, HttpServer};
+use rustls::ServerConfig;
+
+use super::gateway::Gateway;
+use super::handlers::{guard, health, proxy};
+use super::worker::Worker;
+
+/// How long a server itself waits for connections once no request is under way: idle ones are
+/// of no interest, but the last bytes may still be on their way.
+pub(super) const CLOSE_WITHIN_S: u64 = 1;
+
+/// How a worker's application comes about.
+#[derive(Clone)]
+struct Making {
+    gateway: Arc<Gateway>,
+    recall_key: [u64; 4],
+}
+
+impl Making {
+    /// Makes the application of the thread this is called on.
+    fn app(
+        self,
+    ) -> App<
+        impl ServiceFactory<
+            ServiceRequest,
+            Config = (),
+            Response = ServiceResponse<impl MessageBody + 'static>,
+            Error = Error,
+            InitError = (),
+        >,
+    > {
+        let Self { gateway, recall_key } = self;
+        let worker = Worker::start(Arc::clone(&gateway), recall_key);
+        let guarding = Rc::clone(&worker);
+        let guard = from_fn(move |request: ServiceRequest, next: Next<BoxBody>| {
+            guard::guard(Rc::clone(&guarding), request, next)
+        });
+        App::new()
+            .wrap(Condition::new(guard::is_needed(&gateway), guard))
+            .app_data(Data::from(gateway))
+            .route("/health/live", web::get().to(health::live))
+            .route("/health/ready", web::get().to(health::ready))
+            .default_service(web::to(move |request: HttpRequest, payload: Payload| {
+                proxy::handle(Rc::clone(&worker), request, payload)
+            }))
+    }
+}
+
+/// Starts the server on `listener`, over TLS where `tls` says how.
+///
+/// # Errors
+///
+/// When the socket cannot be used.
+pub(super) fn serve(
+    gateway: Arc<Gateway>,
+    listener: TcpListener,
+    workers: usize,
+    recall_key: [u64; 4],
+    tls: Option<ServerConfig>,
+) -> std::io::Result<Server> {
+    let making = Making { gateway, recall_key };
+    match tls {
+        None => plain(making, listener, workers),
+        Some(config) => secure(making, listener, workers, config),
+    }
+}
+
+fn plain(making: Making, listener: TcpListener, workers: usize) -> std::io::Result<Server> {
+    let server = making.gateway.settings.server.clone();
+    Ok(HttpServer::new(move || making.clone().app())
+        .workers(workers)
+        .max_connections((server.max_connections / workers).max(1))
+        .keep_alive(server.keep_alive.get())
+        .client_request_timeout(server.head_timeout.get())
+        // Otherwise a client that has gone is not noticed while its handler waits (DESIGN U2).
+        .h1_allow_half_closed(false)
+        .disable_signals()
+        .shutdown_timeout(CLOSE_WITHIN_S)
+        .listen(listener)?
+        .run())
+}
+
+fn secure(
+    making: Making,
+    listener: TcpListener,
+    workers: usize,
+    config: ServerConfig,
+) -> std::io::Result<Server> {
+    let server = making.gateway.settings.server.clone();
+    let address = listener.local_addr()?;
+    let connections_a_worker = (server.max_connections / workers).max(1);
+    // Unless told otherwise 256 clients that begin no handshake keep all others out.
+    max_concurrent_tls_connect(connections_a_worker);
+    let mut acceptor = Acceptor::new(config);
+    acceptor.set_handshake_timeout(server.head_timeout.get());
+    let builder = Server::build()
+        .workers(workers)
+        .max_concurrent_connections(connections_a_worker)
+        .disable_signals()
+        .shutdown_timeout(CLOSE_WITHIN_S);
+    let stopping = builder.graceful_shutdown_signal();
+    let service = move || {
+        let stopping = stopping.clone();
+        let app =
+            making.clone().app().into_factory().map_err(|error: Error| error.error_response());
+        let http = HttpService::build()
+            .graceful_shutdown_signal(move || {
+                let stopping = stopping.clone();
+                async move { stopping.notified().await }
+            })
+            .keep_alive(server.keep_alive.get())
+            .client_request_timeout(server.head_timeout.get())
+            .h1_allow_half_closed(false)
+            .local_addr(address)
+            .secure()
+            .h1(map_config(app, |()| AppConfig::default()));
+        let connected = |stream: TlsStream<TcpStream>| {
+            let peer = stream.get_ref().0.peer_addr().ok();
+            (stream, peer)
+        };
+        acceptor
+            .clone()
+            .map_err(TlsError::into_service_error)
+            .map(connected)
+            .and_then(http.map_err(TlsError::Service))
+    };
+    Ok(builder.listen("api", listener, service)?.run())
+}
