@@ -1,6 +1,8 @@
 //! What callers see.
 
 mod apis;
+mod client_keys;
+mod client_limits;
 mod flights;
 mod followers;
 mod forms;

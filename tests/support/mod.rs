@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "a tool of the harness may be ahead of the first test that needs it")]
 
 pub mod client;
+pub mod client_keys;
 pub mod deadline;
 pub mod fault_proxy;
 pub mod gateway;
@@ -12,4 +13,5 @@ pub mod postgres;
 pub mod process;
 pub mod provider;
 pub mod redis;
+pub mod tls;
 pub mod wire;

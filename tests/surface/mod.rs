@@ -1,8 +1,11 @@
 //! What operators and deployers see.
 
+mod access;
 mod cache_headers;
 mod command_line;
+mod cors;
 mod environment;
 mod health;
 mod metrics;
 mod secrets;
+mod tls;

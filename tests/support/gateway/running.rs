@@ -100,7 +100,8 @@ impl Log {
 /// Returns `host:port` after `token` in a line that says `listening`.
 fn address(line: &str, token: &str) -> Option<String> {
     let rest = line.contains("listening").then(|| line.split_once(token))??.1;
-    let url = rest.trim_start_matches('"').strip_prefix("http://")?;
+    let url = rest.trim_start_matches('"');
+    let url = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"))?;
     Some(url.chars().take_while(|sign| sign.is_ascii_digit() || ".:".contains(*sign)).collect())
 }
 
