@@ -189,6 +189,7 @@ impl ApiError {
     fn retry_after_secs(&self) -> Option<u64> {
         match self {
             Self::Shed(_) => Some(1),
+            Self::Limited { retry_after_s, .. } => Some(*retry_after_s),
             Self::Origin(OriginError::BreakerOpen { retry_after, .. }) => {
                 let begun = u64::from(retry_after.subsec_nanos() > 0);
                 Some(retry_after.as_secs().saturating_add(begun).max(1))

@@ -182,7 +182,7 @@ pub const CLIENT_TOKENS: MetricName = counter(
 );
 
 /// Every metric of ours.
-pub const METRICS: [MetricName; 15] = [
+pub const METRICS: [MetricName; 17] = [
     REQUESTS,
     REQUEST_SECONDS,
     UPSTREAM_SECONDS,

@@ -83,6 +83,10 @@ impl Source<'_> {
     {
         let shed = ApiError::Shed("server.max_in_flight");
         let permit = self.worker.gateway.admission.enter().ok_or(shed)?;
+        let length = match &body {
+            Body::Pieces(_, length) => *length,
+            Body::Whole(body) => u64::try_from(body.len()).ok(),
+        };
         let mut metering = guard::meter(self.worker, self.request, || self.estimate(length))?;
         metering.pays(true);
         let headers: Vec<(&str, &[u8])> = self
@@ -91,10 +95,6 @@ impl Source<'_> {
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_bytes()))
             .collect();
-        let length = match &body {
-            Body::Pieces(_, length) => *length,
-            Body::Whole(body) => u64::try_from(body.len()).ok(),
-        };
         let forward = Forward {
             upstream: &self.route.upstream,
             method: self.request.method().as_str(),
