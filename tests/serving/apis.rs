@@ -37,6 +37,14 @@ pub fn ask_stream(api: &str, topic: &str) -> Request {
     post(api, body)
 }
 
+/// As [`ask_stream`], with `usage` at its end.
+pub fn ask_stream_with_usage(api: &str, topic: &str) -> Request {
+    let mut body = body(api, topic);
+    body["stream"] = json!(true);
+    body["stream_options"] = json!({"include_usage": true});
+    post(api, body)
+}
+
 /// Any JSON to an API, with [`KEY`].
 pub fn post(api: &str, body: impl std::fmt::Display) -> Request {
     Request::post(&format!("/v1/{api}"), body).bearer(KEY)

@@ -76,21 +76,21 @@ fn different_credentials_never_join_a_flight() {
 }
 
 #[test]
-fn a_stream_and_an_object_of_the_same_prompt_are_two_flights() {
+fn a_stream_and_an_object_are_two_flights_where_forms_do_not_convert() {
     let gate = Gate::closed();
     let held = gate.clone();
     let provider = Provider::scripted(move |call| provider::answer(call).held_by(&held));
     let gateway = Gateway::patient().upstream(&provider).start();
     let (object, stream) = std::thread::scope(|scope| {
-        let object = scope.spawn(|| gateway.send(&ask("chat/completions", "both")));
-        let stream = scope.spawn(|| gateway.send(&ask_stream("chat/completions", "both")));
+        let object = scope.spawn(|| gateway.send(&ask("responses", "both")));
+        let stream = scope.spawn(|| gateway.send(&ask_stream("responses", "both")));
         provider.wait_for_calls(2);
         gate.open();
         (object.join().expect("an answer"), stream.join().expect("an answer"))
     });
     assert_eq!(object.header("content-type"), Some("application/json"), "{object}");
-    assert_eq!(object.json()["object"], "chat.completion");
-    assert!(stream.text().ends_with("data: [DONE]\n\n"), "{stream}");
+    assert_eq!(object.json()["object"], "response");
+    assert!(stream.text().contains("event: response.completed"), "{stream}");
     assert_eq!(provider.num_calls(), 2);
 }
 

@@ -2,19 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::apis::{ask, ask_stream, body, post};
+use super::apis::{ask, ask_stream, ask_stream_with_usage};
 use crate::support::client::{Request, Response};
 use crate::support::gateway::Gateway;
 use crate::support::provider::{self, Gate, Provider, Reply};
 
 const CONVERTED: [&str; 2] = ["chat/completions", "completions"];
-
-fn ask_with_usage(api: &str, topic: &str) -> Request {
-    let mut body = body(api, topic);
-    body["stream"] = json!(true);
-    body["stream_options"] = json!({"include_usage": true});
-    post(api, body)
-}
 
 /// Returns the chunks of a stream, which must end with `[DONE]`.
 fn chunks(answer: &Response) -> Vec<Value> {
@@ -54,7 +47,7 @@ fn an_answer_of_one_form_is_a_hit_for_the_other() {
         assert!(stream.header("content-type").unwrap().starts_with("text/event-stream"));
         assert_eq!(said(&stream), object_text(&object), "{stream}");
         assert!(chunks(&stream).iter().all(|chunk| chunk.get("usage").is_none()), "{stream}");
-        let with_usage = gateway.send(&ask_with_usage(api, "object first")).expect_status(200);
+        let with_usage = gateway.send(&ask_stream_with_usage(api, "object first")).expect_status(200);
         let usage = chunks(&with_usage).pop().expect("a last chunk");
         assert_eq!(usage["usage"], object.json()["usage"], "{with_usage}");
 
@@ -86,7 +79,7 @@ fn usage_is_asked_for_and_hidden_from_who_did_not_ask() {
     assert!(chunks(&miss).iter().all(|chunk| chunk.get("usage").is_none()), "{miss}");
     let hit = gateway.send(&ask_stream(api, "usage"));
     assert_eq!((hit.cache().as_str(), &hit.body), ("HIT L1", &miss.body), "{hit}");
-    let asked = gateway.send(&ask_with_usage(api, "usage"));
+    let asked = gateway.send(&ask_stream_with_usage(api, "usage"));
     assert_eq!(asked.cache(), "HIT L1", "{asked}");
     let last = chunks(&asked).pop().expect("a last chunk");
     assert_eq!((&last["choices"], &last["usage"]["total_tokens"]), (&json!([]), &json!(21)));
@@ -134,11 +127,11 @@ fn both_forms_join_one_call() {
 fn what_cannot_be_converted_is_asked_for_in_its_own_form() {
     let provider = Provider::start();
     let gateway = Gateway::patient().upstream(&provider).start();
-    let odd = r#"{"object":"something.else","choices":[{"index":0,"finish_reason":"stop","message":{"content":"x"}}]}"#;
+    let odd = r#"{"object":"text_completion","choices":[{"index":0,"finish_reason":"stop"}]}"#;
     provider.next(Reply::new(200, &[], odd));
-    let object = gateway.send(&ask("chat/completions", "odd")).expect_status(200);
+    let object = gateway.send(&ask("completions", "odd")).expect_status(200);
     assert_eq!(object.text(), odd);
-    let stream = gateway.send(&ask_stream("chat/completions", "odd")).expect_status(200);
+    let stream = gateway.send(&ask_stream("completions", "odd")).expect_status(200);
     assert_eq!(stream.cache(), "MISS", "{stream}");
     assert!(!said(&stream).is_empty());
     assert_eq!(provider.num_calls(), 2);

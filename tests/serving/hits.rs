@@ -27,7 +27,7 @@ fn a_repeat_is_a_hit_also_after_a_kill_first_from_l3_then_from_l1() {
 fn streams_and_objects_of_each_api_survive_a_kill_byte_for_byte() {
     let provider = Provider::start();
     let mut gateway = Gateway::patient().upstream(&provider).start();
-    let requests = STREAMED.map(|api| [ask(api, "kept"), ask_stream(api, "kept")]);
+    let requests = STREAMED.map(|api| [ask(api, "kept"), ask_stream(api, "kept as events")]);
     let misses: Vec<_> = requests.iter().flatten().map(|request| gateway.send(request)).collect();
     gateway.wait_for_writes();
     gateway.restart();

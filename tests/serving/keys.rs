@@ -26,6 +26,7 @@ fn uncounted(api: &str) -> &'static [&'static str] {
             "safety_identifier",
             "prompt_cache_key",
             "prompt_cache_retention",
+            "stream_options",
         ],
         "responses" => &[
             "user",
@@ -36,6 +37,7 @@ fn uncounted(api: &str) -> &'static [&'static str] {
             "prompt_cache_retention",
         ],
         "messages" => &["metadata", "service_tier"],
+        "completions" => &["user", "stream_options"],
         _ => &["user"],
     }
 }

@@ -17,7 +17,7 @@ fn each_default_route_keeps_its_answers() {
         ask("embeddings", "each route"),
     ];
     for api in super::apis::STREAMED {
-        requests.extend([ask(api, "each route"), ask_stream(api, "each route")]);
+        requests.extend([ask(api, "each route"), ask_stream(api, "each route as a stream")]);
     }
     for request in &requests {
         let calls = provider.num_calls();

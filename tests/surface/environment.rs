@@ -68,6 +68,7 @@ fn without_an_upstream_the_model_inside_answers_and_says_what_it_is() {
     assert_eq!((hit.cache(), &hit.body), ("HIT L1".into(), &miss.body), "{hit}");
     let mut streamed = body;
     streamed["stream"] = serde_json::json!(true);
+    streamed["seed"] = serde_json::json!(1);
     for cache in ["MISS", "HIT L1"] {
         let stream = gateway.chat(&streamed).expect_status(200);
         assert_eq!(stream.cache(), cache, "{stream}");
