@@ -4,6 +4,7 @@
 //! * [`command_line`]: what a deployer types, and what `check` prints.
 //! * [`canonical`]: when are two requests the same?
 //! * [`forms`]: one answer as an object and as a stream; [`caching`]: RFC 9111 as plain deciders.
+//! * [`embeddings`]: a list of inputs answered from what is known of each.
 //! * [`upstream`]: where answers come from, and whether an answer may be kept.
 //! * [`http`]: the two listeners.
 //! * [`telemetry`]: metrics and logs.
@@ -13,6 +14,7 @@ pub mod caching;
 pub mod canonical;
 pub mod command_line;
 pub mod forms;
+pub mod embeddings;
 pub mod http;
 pub mod scope_secret;
 pub mod serve;
