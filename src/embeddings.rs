@@ -3,7 +3,7 @@
 //! * [`split`], [`List`]: a request taken apart; the body that asks one item alone.
 //! * [`normal_form`]: which of two spellings of one question is keyed.
 //! * [`take_apart`], [`Parts`]: an answer taken apart; the body to keep for one item.
-//! * [`merge`], [`Merged`]: one answer of the known and the fetched items.
+//! * [`merge()`], [`Merged`]: one answer of the known and the fetched items.
 //! * [`Tokens`]: what was charged, and each item's share of it.
 //!
 //! **Normal form.** `input: "x"` and `input: ["x"]` are the same question: both are answered with

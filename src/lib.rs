@@ -6,6 +6,7 @@
 //! * [`forms`]: one answer as an object and as a stream; [`caching`]: RFC 9111 as plain deciders.
 //! * [`embeddings`]: a list of inputs answered from what is known of each.
 //! * [`upstream`]: where answers come from, and whether an answer may be kept.
+//! * [`savings`]: what the cache has spared, by route and model.
 //! * [`http`]: the two listeners.
 //! * [`telemetry`]: metrics and logs.
 //! * [`serve`]: start and stop order; [`scope_secret`]: what makes scopes of credentials.
@@ -16,6 +17,7 @@ pub mod command_line;
 pub mod forms;
 pub mod embeddings;
 pub mod http;
+pub mod savings;
 pub mod scope_secret;
 pub mod serve;
 pub mod settings;
