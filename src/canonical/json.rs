@@ -14,6 +14,7 @@ mod tests;
 mod text;
 
 use arrange::Member;
+pub(crate) use text::plain_len;
 
 /// Deepest nesting of arrays and objects that is read; the same as serde_json's.
 const MAX_DEPTH: usize = 128;

@@ -14,6 +14,7 @@ mod mutation_tests;
 mod profile;
 mod scope;
 
+pub(crate) use json::plain_len;
 pub use json::{Canonical, JsonError, Uncounted, canonicalise};
 pub use keep_rules::KeepRules;
 pub use key::{KeyBody, KeyParts};

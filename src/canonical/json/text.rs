@@ -86,7 +86,7 @@ fn hex_unit(body: &[u8], at: usize) -> Option<u16> {
 ///
 /// Looks at eight bytes at once: in each test the lowest flagged byte is exact, because a
 /// borrow can only raise flags above one that is already up.
-fn plain_len(bytes: &[u8]) -> usize {
+pub(crate) fn plain_len(bytes: &[u8]) -> usize {
     let (words, rest) = bytes.as_chunks::<8>();
     for (num_words, word) in words.iter().enumerate() {
         let word = u64::from_le_bytes(*word);

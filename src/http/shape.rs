@@ -1,0 +1,23 @@
+//! Answers on their way out, and bodies on their way in: no byte that says nothing.
+//!
+//! Out: [`redact`], [`fields`], [`nulls`], [`minify`], then [`compress`] or, event by event,
+//! [`live`]; [`negotiate`] says which encodings a caller takes, [`etag`] which copy it has.
+//! In: [`inflate`].
+//!
+//! All of it is pure. What changes nothing answers `None`, and the body goes on as it is.
+
+pub mod compress;
+#[cfg(test)]
+mod corpus;
+pub mod etag;
+mod events;
+pub mod fields;
+pub mod inflate;
+mod json;
+pub mod live;
+pub mod minify;
+pub mod negotiate;
+pub mod nulls;
+pub mod redact;
+#[cfg(test)]
+mod sizes_tests;
