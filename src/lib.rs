@@ -14,8 +14,8 @@
 pub mod caching;
 pub mod canonical;
 pub mod command_line;
-pub mod forms;
 pub mod embeddings;
+pub mod forms;
 pub mod http;
 pub mod savings;
 pub mod scope_secret;

@@ -15,9 +15,6 @@ pub mod respond;
 pub mod revoked;
 pub mod routes;
 pub mod server;
-<<<<<<< HEAD
-pub mod tls;
-=======
 pub mod shape;
->>>>>>> cc66351 (Shape answers on their way out, and inflate bodies on their way in)
+pub mod tls;
 pub mod worker;

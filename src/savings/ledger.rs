@@ -112,7 +112,7 @@ impl Ledger {
     /// coalesced request, its own else.
     pub fn count(&mut self, route: usize, model: &str, outcome: Outcome, call: &Call) {
         match outcome {
-            Outcome::Hit(_) | Outcome::Coalesced => self.hit(route, model, call),
+            Outcome::Hit(_) | Outcome::Stale | Outcome::Coalesced => self.hit(route, model, call),
             Outcome::Miss | Outcome::Bypass => self.charged(route, model, call.cost),
             Outcome::Error => {}
         }

@@ -260,7 +260,10 @@ mod tests {
             });
             // Null stands for no limit; the key may have a range all the same.
             let is_null = value.is_null();
-            assert!(is_null || range(&key).is_some() == (is_quantity || value.is_number()), "{key}");
+            assert!(
+                is_null || range(&key).is_some() == (is_quantity || value.is_number()),
+                "{key}"
+            );
         });
         assert_eq!(out_of_range(&tree, &Sources::default()), []);
     }

@@ -47,7 +47,8 @@ fn an_answer_of_one_form_is_a_hit_for_the_other() {
         assert!(stream.header("content-type").unwrap().starts_with("text/event-stream"));
         assert_eq!(said(&stream), object_text(&object), "{stream}");
         assert!(chunks(&stream).iter().all(|chunk| chunk.get("usage").is_none()), "{stream}");
-        let with_usage = gateway.send(&ask_stream_with_usage(api, "object first")).expect_status(200);
+        let with_usage =
+            gateway.send(&ask_stream_with_usage(api, "object first")).expect_status(200);
         let usage = chunks(&with_usage).pop().expect("a last chunk");
         assert_eq!(usage["usage"], object.json()["usage"], "{with_usage}");
 

@@ -108,7 +108,8 @@ fn a_stream_that_comes_in_pieces_of_any_size_is_the_same_stream() {
     let provider = Provider::scripted(move |_| Reply::raw(bytes.clone()));
     let gateway = Gateway::patient().upstream(&provider).start();
     for cache in ["MISS", "HIT L1"] {
-        let answer = gateway.send(&ask_stream_with_usage("chat/completions", "pieces")).expect_status(200);
+        let answer =
+            gateway.send(&ask_stream_with_usage("chat/completions", "pieces")).expect_status(200);
         assert_eq!((answer.cache().as_str(), answer.text()), (cache, whole.clone()));
     }
 }
