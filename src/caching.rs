@@ -43,13 +43,13 @@
 //! | §3.1 | keep all fields, unknown ones too; left out on purpose are cookies, and the age, which is written anew | `all_fields_are_kept_unknown_ones_too`, `ages_and_cookies_are_not_kept` |
 //! | §3.1 | keep no fields of the connection | `fields_of_the_connection_are_not_kept`, `connection_and_what_it_names_go_no_further` |
 //! | §3.1 | keep no fields of a proxy | `fields_of_a_proxy_are_not_kept` |
-//! | §3.1 | do not mix trailers with fields | The upstream client drops trailers; none gets here. |
+//! | §3.1 | do not mix trailers with fields | Cannot occur: the upstream client drops trailers, none gets here. |
 //! | §3.2 | an update replaces each field it brings | `a_304_replaces_all_stored_fields_of_its_names`, `no_name_has_old_and_new_values` |
 //! | §3.2 | an update brings in nothing excepted, and not how bytes are read | `a_304_brings_in_nothing_that_is_not_kept`, `a_304_does_not_change_how_the_stored_bytes_are_read` |
 //! | §3.3 | keep nothing partial or incomplete without ranges | `parts_are_passed_and_never_kept`, `a_content_range_makes_any_answer_partial` |
-//! | §3.3 | answer nothing from an incomplete answer | A cut body is a failed call: it is never kept. |
-//! | §3.3 | send no part without 206 | Parts come from the origin only, with its status. |
-//! | §3.4 | update fields when parts are combined | No parts are kept, so none are combined. |
+//! | §3.3 | answer nothing from an incomplete answer | Cannot occur: a cut body is a failed call and is never kept. |
+//! | §3.3 | send no part without 206 | Cannot occur: parts come from the origin only, with its status. |
+//! | §3.4 | update fields when parts are combined | Cannot occur: no parts are kept, so none are combined. |
 //! | §3.5 | shared: use no answer to Authorization without leave | `answers_to_a_credential_are_shared_by_leave_only`, `three_directives_allow_sharing_of_answers_to_credentials` |
 //! | §4 | use an answer for its own target only | `another_target_has_another_answer` |
 //! | §4 | use it for a method it allows only | `a_head_is_answered_from_a_stored_get_and_never_becomes_one`, `only_a_plain_get_or_head_is_looked_up` |
@@ -59,7 +59,7 @@
 //! | §4 | say its age in place of any it came with | `a_fresh_answer_is_reused_with_its_age_until_it_is_stale` |
 //! | §4 | write unsafe methods through | `an_unsafe_method_is_never_answered_from_the_store`, `unsafe_methods_are_written_through` |
 //! | §4 | of several answers use the most recent | `a_full_answer_to_a_validation_takes_the_stored_ones_place` |
-//! | §4 | without a clock validate each use | The time comes in with each question: there is a clock. |
+//! | §4 | without a clock validate each use | Cannot occur: the time comes in with each question, there is a clock. |
 //! | §4.1 | use no answer whose nominated fields do not match | `all_nominated_fields_must_match`, `fields_match_after_the_allowed_transformations_only`, `selections_by_different_names_differ` |
 //! | §4.1 | absent matches absent only, `*` nothing | `an_absent_field_matches_an_absent_one_only`, `a_star_never_matches` |
 //! | §4.2 | take Expires for no later than it is | `expires_is_kept_to_the_second_it_names` |
@@ -71,7 +71,7 @@
 //! | §4.3.1 | send the stored entity tag | `a_validation_sends_the_tag_and_the_date_of_the_stored_answer` |
 //! | §4.3.2 | evaluate no condition meant for an origin | `conditions_for_an_origin_are_not_evaluated` |
 //! | §4.3.2 | evaluate none where no stored answer will do | `no_condition_is_evaluated_without_a_stored_answer`, `only_a_stored_200_is_compared` |
-//! | §4.3.2 | add no tag of a part to a client's list | Lists are not joined, and no parts are kept. |
+//! | §4.3.2 | add no tag of a part to a client's list | Cannot occur: lists are not joined, and no parts are kept. |
 //! | §4.3.2 | send 200 where the 304's tag is not the client's | `after_a_304_a_client_with_another_tag_gets_the_whole_answer` |
 //! | §4.3.3 | use the full answer to a validation | `a_full_answer_to_a_validation_takes_the_stored_ones_place` |
 //! | §4.3.4 | update nothing by another strong tag | `a_304_updates_only_what_it_identifies`, `a_304_for_another_answer_updates_nothing` |
@@ -81,12 +81,12 @@
 //! | §4.4 | invalidate nothing of another origin | `nothing_of_another_origin_is_invalidated` |
 //! | §5.2 | pass directives on | `all_fields_are_kept_unknown_ones_too` |
 //! | §5.2.1.5 | keep no answer to a request with `no-store` | `the_answer_to_a_request_with_no_store_is_not_kept` |
-//! | §5.2.1 | generate no quoted seconds | The gateway generates no directives of its own. |
+//! | §5.2.1 | generate no quoted seconds | Cannot occur: the gateway generates no directives of its own. |
 //! | §5.2.2 | obey the directives | `each_response_directive_is_read` |
 //! | §5.2.2.2 | use nothing stale with `must-revalidate`, but answer by an error | `must_revalidate_is_obeyed_by_every_cache_in_every_case`, `a_stale_answer_stands_in_for_a_failed_origin` |
 //! | §5.2.2.4 | use nothing with `no-cache` unasked | `an_answer_with_no_cache_is_never_used_unasked` |
 //! | §5.2.2.5 | keep and use nothing with `no-store` | `an_answer_with_no_store_is_not_kept`, `private_answers_are_reused_in_private_only` |
-//! | §5.2.2.6 | transform no content with `no-transform` | It is read here; obeying it is for those who shape and compress. |
+//! | §5.2.2.6 | transform no content with `no-transform` | Elsewhere: it is read here, and obeyed by those who shape and compress. |
 //! | §5.2.2.7 | shared: keep nothing `private`, nor the fields it names | `fields_that_directives_name_are_not_kept`, `fields_that_directives_name_are_left_out_of_later_answers` |
 //! | §5.2.2.8 | shared: use nothing stale with `proxy-revalidate` | `proxy_revalidate_is_obeyed_by_a_shared_cache` |
 //! | §5.2.2.10 | shared: use nothing stale with `s-maxage` | `s_maxage_forbids_stale_use_in_a_shared_cache` |

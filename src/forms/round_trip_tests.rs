@@ -177,14 +177,14 @@ impl Provider<'_> {
         }
         let mut deltas = vec![first];
         deltas.extend(self.in_turns(lines));
-        for position in 1..deltas.len() {
+        for delta in deltas.iter_mut().skip(1) {
             for name in message.members().keys() {
-                if self.choose.below(6) == 0 && deltas[position].get(name).is_none() {
-                    deltas[position].members_mut().insert(name.clone(), Tree::word("null"));
+                if self.choose.below(6) == 0 && delta.get(name).is_none() {
+                    delta.members_mut().insert(name.clone(), Tree::word("null"));
                 }
             }
             if self.choose.below(4) == 0 {
-                deltas[position].members_mut().insert("role".to_owned(), Tree::text("assistant"));
+                delta.members_mut().insert("role".to_owned(), Tree::text("assistant"));
             }
         }
         deltas
@@ -273,7 +273,7 @@ fn one_line(tree: &Tree) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, max_shrink_iters: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, max_shrink_iters: 400, ..ProptestConfig::default() })]
 
     /// an object is spoken and heard without a loss.
     #[test]

@@ -50,7 +50,7 @@ impl UsageFilter {
 
     /// Takes the next piece and returns what may pass: whole events.
     pub fn push(&mut self, piece: &[u8]) -> Vec<u8> {
-        let mut out = Vec::with_capacity(self.held.len() + piece.len());
+        let mut out = Vec::new();
         let mut rest = piece;
         while !rest.is_empty() {
             let (len, cut) = self.boundary.next(rest);

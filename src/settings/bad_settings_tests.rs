@@ -76,7 +76,7 @@ const RANGES_AND_RELATIONS: &[BadFile] = &[
     ("l1: { max_entries: 0 }", &["l1.max_entries = 0", "out of range", "1–100000000"]),
     ("server: { workers: 1025 }", &["server.workers = 1025", "0–1024"]),
     ("l3: { residence: 0s }", &["l3.residence = \"0s\"", "1s–365d"]),
-    ("cache: { recall_lease: 2s }", &["cache.recall_lease = \"2s\"", "0s–1s"]),
+    ("cache: { recall_lease: 2m }", &["cache.recall_lease = \"2m\"", "0s–1m"]),
     (
         "routes: [{name: a, methods: [GET], path: /a, lifetime: 0s}]",
         &["routes[0].lifetime", "1s–365d"],

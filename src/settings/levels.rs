@@ -28,7 +28,7 @@ impl Default for Cache {
             level_budget: HumanDuration::from_millis(45),
             max_entry: ByteSize::from_mib(8),
             recall_entries: 16_384,
-            recall_lease: HumanDuration::from_secs(1),
+            recall_lease: HumanDuration::from_secs(10),
         }
     }
 }

@@ -116,7 +116,7 @@ const RANGES: &[(&str, Range)] = &[
     ("cache.level_budget", time(ms(1), secs(1))),
     ("cache.max_entry", size(kib(1), mib(256))),
     ("cache.recall_entries", count(0, 1_000_000)),
-    ("cache.recall_lease", time(secs(0), secs(1))),
+    ("cache.recall_lease", time(secs(0), minutes(1))),
     ("l1.max_entries", count(1, 100_000_000)),
     ("l1.max_bytes", size(mib(1), tib(1))),
     ("l1.residence", time(secs(1), days(30))),
