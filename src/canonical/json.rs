@@ -45,6 +45,8 @@ pub enum Uncounted {
     Always(&'static str),
     /// The member of this name where its value is `false`, which the API takes as absent.
     WhenFalse(&'static str),
+    /// The member of this name where its value, in canonical spelling, is this one.
+    WhenEqual(&'static str, &'static str),
 }
 
 impl Uncounted {
@@ -52,6 +54,7 @@ impl Uncounted {
         match self {
             Self::Always(field) => name == field.as_bytes(),
             Self::WhenFalse(field) => name == field.as_bytes() && value == b"false",
+            Self::WhenEqual(field, usual) => name == field.as_bytes() && value == usual.as_bytes(),
         }
     }
 }

@@ -184,7 +184,9 @@ fn each_example_holds_every_uncounted_field() {
     for (profile, body) in EXAMPLES {
         let example: Value = serde_json::from_str(body).unwrap();
         for field in profile.uncounted_fields() {
-            let (Uncounted::Always(name) | Uncounted::WhenFalse(name)) = field;
+            let (Uncounted::Always(name)
+            | Uncounted::WhenFalse(name)
+            | Uncounted::WhenEqual(name, _)) = field;
             assert!(example.get(name).is_some(), "{profile} lacks {name}");
         }
     }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::Uncounted::{Always, WhenFalse};
+use super::Uncounted::{Always, WhenEqual, WhenFalse};
 use super::{Canonical, Uncounted};
 
 /// Which API a route speaks.
@@ -105,6 +105,67 @@ impl Profile {
         }
     }
 
+    /// Returns the members that say what the API takes where they are left out: with a deployer's
+    /// leave they do not count, so that a client that spells its defaults hits what one that does
+    /// not got. `null` stands for the default in all of them.
+    ///
+    /// Source: the APIs' published references. A provider with other defaults, which some models
+    /// have, answers differently: hence the leave.
+    pub const fn default_fields(self) -> &'static [Uncounted] {
+        match self {
+            Self::Chat => &[
+                WhenEqual("temperature", "1"),
+                WhenEqual("temperature", "null"),
+                WhenEqual("top_p", "1"),
+                WhenEqual("top_p", "null"),
+                WhenEqual("n", "1"),
+                WhenEqual("n", "null"),
+                WhenEqual("presence_penalty", "0"),
+                WhenEqual("presence_penalty", "null"),
+                WhenEqual("frequency_penalty", "0"),
+                WhenEqual("frequency_penalty", "null"),
+                WhenEqual("logprobs", "false"),
+                WhenEqual("logprobs", "null"),
+                WhenEqual("stop", "null"),
+                WhenEqual("seed", "null"),
+                WhenEqual("max_tokens", "null"),
+                WhenEqual("max_completion_tokens", "null"),
+                WhenEqual("logit_bias", "null"),
+                WhenEqual("response_format", "{\"type\":\"text\"}"),
+                WhenEqual("response_format", "null"),
+                WhenEqual("tools", "null"),
+                WhenEqual("parallel_tool_calls", "true"),
+            ],
+            Self::Completions => &[
+                WhenEqual("temperature", "1"),
+                WhenEqual("top_p", "1"),
+                WhenEqual("n", "1"),
+                WhenEqual("best_of", "1"),
+                WhenEqual("echo", "false"),
+                WhenEqual("presence_penalty", "0"),
+                WhenEqual("frequency_penalty", "0"),
+                WhenEqual("max_tokens", "16"),
+                WhenEqual("stop", "null"),
+                WhenEqual("suffix", "null"),
+                WhenEqual("seed", "null"),
+                WhenEqual("logprobs", "null"),
+                WhenEqual("logit_bias", "null"),
+            ],
+            Self::Responses => &[
+                WhenEqual("temperature", "1"),
+                WhenEqual("top_p", "1"),
+                WhenEqual("truncation", "\"disabled\""),
+                WhenEqual("parallel_tool_calls", "true"),
+                WhenEqual("max_output_tokens", "null"),
+                WhenEqual("instructions", "null"),
+                WhenEqual("previous_response_id", "null"),
+            ],
+            Self::Messages => &[WhenEqual("temperature", "1")],
+            Self::Embeddings => &[WhenEqual("encoding_format", "\"float\"")],
+            Self::Models | Self::Generic => &[],
+        }
+    }
+
     /// Returns the request headers that are forwarded and keyed, in lower case and in order. No
     /// header but these and the credentials goes upstream as the caller sent it.
     ///
@@ -181,6 +242,48 @@ mod tests {
             assert_eq!(serde_json::from_str::<Profile>(&quoted).unwrap(), profile);
         }
         assert_eq!(Profile::default(), Profile::Generic);
+    }
+
+    /// A-8: what is spelled out and what is left out are one question, where that is wanted.
+    #[test]
+    fn a_spelled_out_default_counts_unless_the_deployer_says_so() {
+        let key = |profile: Profile, body: &str, leaves_out: bool| {
+            let mut uncounted = profile.uncounted_fields().to_vec();
+            if leaves_out {
+                uncounted.extend(profile.default_fields());
+            }
+            canonicalise(body.as_bytes(), &uncounted).unwrap().as_bytes().to_vec()
+        };
+        for (profile, plain, spelled, other) in [
+            (
+                Profile::Chat,
+                r#"{"a":1}"#,
+                r#"{"a":1,"n":1.0,"top_p":1e0,"stop":null}"#,
+                r#"{"a":1,"n":2}"#,
+            ),
+            (
+                Profile::Completions,
+                r#"{"a":1}"#,
+                r#"{"a":1,"echo":false}"#,
+                r#"{"a":1,"echo":true}"#,
+            ),
+            (
+                Profile::Responses,
+                r#"{"a":1}"#,
+                r#"{"a":1,"temperature":1}"#,
+                r#"{"a":1,"temperature":0}"#,
+            ),
+            (
+                Profile::Messages,
+                r#"{"a":1}"#,
+                r#"{"a":1,"temperature":1}"#,
+                r#"{"a":1,"temperature":"1"}"#,
+            ),
+        ] {
+            assert_eq!(key(profile, plain, true), key(profile, spelled, true), "{profile}");
+            assert_ne!(key(profile, plain, false), key(profile, spelled, false), "{profile}");
+            assert_ne!(key(profile, plain, true), key(profile, other, true), "{profile}");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use actix_web::http::header::HeaderName;
 use anteroom_actors::model::{Label, LabelKind, Lifetimes};
 
 use super::handlers::STEERING_HEADERS;
-use crate::canonical::{CREDENTIAL_HEADERS, KeepRules, Profile};
+use crate::canonical::{CREDENTIAL_HEADERS, KeepRules, Profile, Uncounted};
 use crate::forms;
 use crate::settings::{Scope as ScopeKind, Settings, UpstreamKind};
 
@@ -35,6 +35,8 @@ pub struct Route {
     pub max_ttl: Duration,
     /// Whether `Cache-Control` and `Pragma` of callers count for nothing.
     pub ignores_cache_control: bool,
+    /// Top-level members of a body that do not count.
+    pub uncounted: Arc<[Uncounted]>,
     /// Which requests' answers are kept.
     pub keep: KeepRules,
     /// Pause between two events of a kept stream; zero for none.
@@ -163,6 +165,7 @@ impl Route {
                 .is_some_and(|upstream| upstream.pass_credential),
             max_ttl: route.max_ttl.get(),
             ignores_cache_control: route.ignore_client_cache_control,
+            uncounted: uncounted(route),
             keep: KeepRules {
                 max_temperature: route.max_temperature,
                 max_choices: route.max_choices,
@@ -183,6 +186,12 @@ impl Route {
     fn takes(&self, method: &str) -> bool {
         self.methods.iter().any(|own| own == "*" || own == method)
     }
+}
+
+fn uncounted(route: &crate::settings::Route) -> Arc<[Uncounted]> {
+    let defaults: &[Uncounted] =
+        if route.leave_out_defaults { route.profile.default_fields() } else { &[] };
+    route.profile.uncounted_fields().iter().chain(defaults).copied().collect()
 }
 
 fn identity(name: &str, settings: &Settings) -> String {

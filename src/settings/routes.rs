@@ -32,6 +32,8 @@ pub struct Route {
     pub max_ttl: HumanDuration,
     /// Whether `Cache-Control` and `Pragma` of callers count for nothing.
     pub ignore_client_cache_control: bool,
+    /// Whether members that spell out the API's defaults do not count.
+    pub leave_out_defaults: bool,
     /// Hottest request whose answer is kept; null for any.
     pub max_temperature: Option<f64>,
     /// Most choices (`n`) of a request whose answer is kept; null for any number.
@@ -62,6 +64,7 @@ impl Default for Route {
             stale_if_error: HumanDuration::from_secs(86_400),
             max_ttl: HumanDuration::from_secs(30 * 86_400),
             ignore_client_cache_control: false,
+            leave_out_defaults: false,
             max_temperature: None,
             max_choices: None,
             keep_tools: true,

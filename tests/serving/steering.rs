@@ -191,3 +191,27 @@ fn a_route_keeps_only_what_its_rules_allow() {
     assert_eq!(gateway.send(&request).cache(), "HIT L1");
     assert_eq!(provider.num_calls(), 7);
 }
+
+/// A-8: with the deployer's leave a client that spells out the API's defaults hits what one that does
+/// not got.
+#[test]
+fn spelled_out_defaults_may_be_left_out_of_the_key() {
+    let provider = Provider::start();
+    let config = |leave_out: bool| {
+        format!(
+            "routes:\n  - {{name: chat, methods: [POST], path: /v1/chat/completions, profile: chat, \
+             cache: true, leave_out_defaults: {leave_out}}}\n"
+        )
+    };
+    let mut spelled = prompt("defaults");
+    spelled["n"] = json!(1);
+    spelled["top_p"] = json!(1.0);
+    for (leave_out, cache) in [(true, "HIT L1"), (false, "MISS")] {
+        let gateway = Gateway::patient().upstream(&provider).config(&config(leave_out)).start();
+        gateway.chat(prompt("defaults")).expect_status(200);
+        assert_eq!(gateway.chat(&spelled).cache(), cache);
+        spelled["n"] = json!(2);
+        assert_eq!(gateway.chat(&spelled).cache(), "MISS");
+        spelled["n"] = json!(1);
+    }
+}

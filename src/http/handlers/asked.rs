@@ -12,9 +12,7 @@ use highway::{HighwayHash, HighwayHasher, Key};
 
 use super::directives::Directives;
 use super::guard;
-use crate::canonical::{
-    CREDENTIAL_HEADERS, Canonical, KeyBody, KeyParts, Profile, Scope, canonicalise,
-};
+use crate::canonical::{CREDENTIAL_HEADERS, Canonical, KeyBody, KeyParts, Scope, canonicalise};
 use crate::forms::{ask_for_usage, wants_usage};
 use crate::http::error::ApiError;
 use crate::http::recall::{Digest, Meaning};
@@ -33,13 +31,12 @@ pub(super) enum Understood {
     Bypass(&'static str),
 }
 
-async fn canonical(body: &Bytes, profile: Profile) -> Result<Canonical, ApiError> {
-    let uncounted = profile.uncounted_fields();
+async fn canonical(body: &Bytes, route: &Route) -> Result<Canonical, ApiError> {
     if body.len() < READ_ELSEWHERE_FROM {
-        return canonicalise(body, uncounted).map_err(ApiError::Json);
+        return canonicalise(body, &route.uncounted).map_err(ApiError::Json);
     }
-    let body = body.clone();
-    let read = actix_web::web::block(move || canonicalise(&body, uncounted)).await;
+    let (body, uncounted) = (body.clone(), Arc::clone(&route.uncounted));
+    let read = actix_web::web::block(move || canonicalise(&body, &uncounted)).await;
     read.map_err(|_pool_is_gone| ApiError::Internal)?.map_err(ApiError::Json)
 }
 
@@ -137,7 +134,7 @@ impl Asked<'_> {
             }));
         }
         let profile = self.route.profile;
-        let canonical = canonical(&self.body, profile).await?;
+        let canonical = canonical(&self.body, self.route).await?;
         if let Some(reason) = profile.bypass_reason(&canonical) {
             return Ok(Understood::Bypass(reason));
         }
