@@ -118,3 +118,16 @@ pub struct SentinelSettings {
     /// An answer later than this makes an actor `degraded`.
     pub late_after: Duration,
 }
+
+/// How purges spread, and for how long they are remembered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PurgeSettings {
+    /// How often L2 and L3 are asked for purges of other gateways.
+    pub poll_interval: Duration,
+    /// Longest wait for a level to record a purge, before it is called partial.
+    pub record_timeout: Duration,
+    /// Most labels with a generation of their own; past it the oldest become one purge of all.
+    pub max_labels: usize,
+    /// How long a purge is remembered: at least as long as any level may keep an answer.
+    pub keep_for: Duration,
+}

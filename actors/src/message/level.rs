@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actix::Message;
 
-use super::Slot;
+use super::{HearPurges, RecordPurges, Slot};
 use crate::error::LevelError;
 use crate::model::{CacheKey, Entry, Form, Level};
 
@@ -72,12 +72,24 @@ pub struct LevelHandle {
     pub insert: Slot<Insert>,
     /// Takes [`Flush`].
     pub flush: Slot<Flush>,
+    /// Takes [`HearPurges`]; L1 has nothing to tell.
+    pub hear: Slot<HearPurges>,
+    /// Takes [`RecordPurges`]; L1 keeps none.
+    pub record: Slot<RecordPurges>,
 }
 
 impl LevelHandle {
     /// Creates a handle with empty slots.
     pub fn new(level: Level, enabled: bool) -> Self {
-        Self { level, enabled, lookup: Slot::empty(), insert: Slot::empty(), flush: Slot::empty() }
+        Self {
+            level,
+            enabled,
+            lookup: Slot::empty(),
+            insert: Slot::empty(),
+            flush: Slot::empty(),
+            hear: Slot::empty(),
+            record: Slot::empty(),
+        }
     }
 
     /// Returns how many asks wait for an answer of this level.

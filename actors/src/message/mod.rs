@@ -6,6 +6,7 @@
 mod ask;
 mod level;
 mod observe;
+mod purge;
 mod slot;
 mod telemetry;
 
@@ -14,4 +15,8 @@ pub use level::{Flush, Insert, InsertOutcome, LevelHandle, Lookup, Touched};
 #[cfg(feature = "fault-injection")]
 pub use observe::Panic;
 pub use observe::{ActorState, Ping, Report};
+pub use purge::{
+    CatchUp, HearPurges, HeardPurges, Place, Purge, PurgeHandle, Purged, PurgesChanged,
+    RecordPurges, RecordedPurges, next_contact,
+};
 pub use slot::Slot;

@@ -13,8 +13,8 @@ use parking_lot::RwLock;
 
 use super::{CacheKey, Label, Labels};
 
-/// Most labels with a generation of their own; past it the oldest collapse into one purge of all.
-const MAX_RECORDS: usize = 100_000;
+/// Most labels with a generation of their own, where nothing else is said.
+const MAX_LABELS: usize = 100_000;
 
 /// One purge of one label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -26,17 +26,39 @@ pub struct PurgeRecord {
 }
 
 /// All purges known to this gateway. Cheap to clone; all clones see a purge at once.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Purges(Arc<Inner>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Inner {
     /// The latest generation of all: one load tells an answer made since that nothing covers it.
     latest: AtomicU64,
+    /// Grows with every purge.
+    changes: AtomicU64,
+    heard: AtomicU64,
     records: RwLock<HashMap<Label, u64>>,
+    max_labels: usize,
+}
+
+impl Default for Purges {
+    fn default() -> Self {
+        Self::new(MAX_LABELS)
+    }
 }
 
 impl Purges {
+    /// Creates a table of at most `max_labels` labels with a generation of their own; past it the
+    /// oldest collapse into one purge of all.
+    pub fn new(max_labels: usize) -> Self {
+        Self(Arc::new(Inner {
+            latest: AtomicU64::new(0),
+            changes: AtomicU64::new(0),
+            heard: AtomicU64::new(0),
+            records: RwLock::default(),
+            max_labels: max_labels.max(2),
+        }))
+    }
+
     /// Returns the latest generation known.
     pub fn generation(&self) -> u64 {
         self.0.latest.load(Ordering::Acquire)
@@ -70,15 +92,34 @@ impl Purges {
         let is_news = records.get(&record.label).is_none_or(|known| *known < record.generation);
         if is_news {
             self.put(&mut records, record);
+            self.0.heard.fetch_add(1, Ordering::Relaxed);
         }
         is_news
     }
 
+    /// Applies purges made elsewhere.
+    pub fn merge_all(&self, records: &[PurgeRecord]) {
+        for record in records {
+            self.merge(*record);
+        }
+    }
+
+    /// Returns how many purges made elsewhere were news.
+    pub fn heard(&self) -> u64 {
+        self.0.heard.load(Ordering::Relaxed)
+    }
+
+    /// Returns a number that grows with every purge that is made or heard of.
+    pub fn changes(&self) -> u64 {
+        self.0.changes.load(Ordering::Acquire)
+    }
+
     fn put(&self, records: &mut HashMap<Label, u64>, record: PurgeRecord) {
         records.insert(record.label, record.generation);
-        if records.len() > MAX_RECORDS {
+        if records.len() > self.0.max_labels {
             collapse(records);
         }
+        self.0.changes.fetch_add(1, Ordering::AcqRel);
         // After the record: whoever sees the generation finds what it stands for.
         self.0.latest.fetch_max(record.generation, Ordering::AcqRel);
     }
@@ -99,6 +140,13 @@ impl Purges {
     /// Forgets purges older than `generation`: what they cover has left every level by then.
     pub fn forget_before(&self, generation: u64) {
         self.0.records.write().retain(|_, own| *own >= generation);
+    }
+
+    /// Returns the generation before which purges say nothing any more: those before the latest
+    /// purge of all, which implies them, and those before `oldest`.
+    pub fn forgettable_before(&self, oldest: u64) -> u64 {
+        let all = self.0.records.read().get(&Label::ALL).copied().unwrap_or_default();
+        all.max(oldest)
     }
 
     /// Returns how many labels have a generation.
@@ -187,12 +235,44 @@ mod tests {
     fn too_many_labels_collapse_into_a_purge_of_all() {
         let purges = Purges::default();
         let first = labels(0, &[tag("0")]);
-        for number in 0..=MAX_RECORDS {
+        for number in 0..=MAX_LABELS {
             purges.purge(tag(&number.to_string()), 0);
         }
-        assert!(purges.len() <= MAX_RECORDS / 2 + 2, "{}", purges.len());
+        assert!(purges.len() <= MAX_LABELS / 2 + 2, "{}", purges.len());
         assert!(purges.covers(&KEY, &first), "what was purged stays so");
         assert!(!purges.covers(&KEY, &labels(purges.generation(), &[tag("0")])));
+    }
+
+    /// Issue 3, must hold 3: the purge of a tag costs the same with a million answers as with one.
+    #[test]
+    fn one_purge_covers_a_million_answers_and_is_one_record() {
+        let purges = Purges::default();
+        let made = labels(purges.generation(), &[tag("a"), tag("b")]);
+        let key = |number: u64| {
+            let mut key = [0; 32];
+            for (to, from) in key.iter_mut().zip(number.to_le_bytes()) {
+                *to = from;
+            }
+            CacheKey::new(key)
+        };
+        assert!((0..1_000_000).all(|number| !purges.covers(&key(number), &made)));
+        purges.purge(tag("b"), 1_000);
+        assert_eq!(purges.len(), 1);
+        assert!((0..1_000_000).all(|number| purges.covers(&key(number), &made)));
+    }
+
+    #[test]
+    fn what_a_purge_of_all_implies_is_forgotten_with_what_is_too_old() {
+        let purges = Purges::default();
+        purges.purge(tag("a"), 10);
+        assert_eq!(purges.forgettable_before(5), 5);
+        purges.purge(Label::ALL, 20);
+        purges.purge(tag("b"), 30);
+        assert_eq!(purges.forgettable_before(5), 20);
+        let changes = purges.changes();
+        purges.forget_before(20);
+        assert_eq!((purges.len(), purges.generation(), purges.changes()), (2, 30, changes));
+        assert!(purges.covers(&KEY, &labels(0, &[tag("a")])), "covered by the purge of all");
     }
 
     proptest! {
