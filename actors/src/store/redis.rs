@@ -2,6 +2,8 @@
 
 mod connections;
 mod failure;
+mod purges;
+mod subscription;
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -10,6 +12,8 @@ use bytes::Bytes;
 use deadpool_redis::redis::{Cmd, FromRedisValue, cmd};
 
 use self::connections::{Connections, Lent};
+pub use self::purges::PurgeCursor;
+pub use self::subscription::Subscription;
 use super::record;
 use crate::error::LevelError;
 use crate::model::{CacheKey, Entry};

@@ -16,7 +16,9 @@ use tokio::sync::oneshot;
 
 use super::connection::{Connection, Opener, Purpose};
 use super::failure::Failure;
+use super::purges;
 use crate::clock::SharedClock;
+use crate::model::Purges;
 
 /// Most jobs waiting for a thread of a crew.
 const MAX_WAITING: usize = 1_024;
@@ -64,6 +66,8 @@ where
 pub(super) struct Ground {
     pub(super) opener: Opener,
     pub(super) clock: SharedClock,
+    /// Hears of the purges recorded in the database before any lookup of a new connection.
+    pub(super) purges: Purges,
     /// Why the file can no longer be used, once that is so.
     pub(super) damage: OnceLock<String>,
     /// Threads that hang and were replaced.
@@ -254,7 +258,14 @@ impl Shared {
         let ground = &self.ground;
         self.expect_end(worker, ground.opener.open_at_most());
         let opened = catch_unwind(AssertUnwindSafe(|| {
-            ground.opener.open(self.purpose, ground.clock.wall_ms())
+            let mut open = ground.opener.open(self.purpose, ground.clock.wall_ms())?;
+            if self.purpose == Purpose::Reading {
+                let at_most = ground.opener.open_at_most();
+                let (records, _) = purges::since(&mut open, 0)
+                    .map_err(|error| Failure::of_statement(&error, at_most))?;
+                ground.purges.merge_all(&records);
+            }
+            Ok(open)
         }));
         match opened {
             Ok(Err(Failure::FileDamaged(why))) => {

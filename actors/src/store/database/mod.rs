@@ -7,6 +7,7 @@ mod connection;
 mod crew;
 mod failure;
 mod postgres;
+mod purges;
 mod queries;
 mod schema;
 mod sqlite;
@@ -16,7 +17,7 @@ mod writer;
 
 use std::sync::Arc;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -31,7 +32,7 @@ use self::write_queue::WriteQueue;
 use self::writer::{Tally, WriteTrouble};
 use crate::clock::SharedClock;
 use crate::error::LevelError;
-use crate::model::{CacheKey, Entry};
+use crate::model::{CacheKey, Entry, PurgeRecord, Purges};
 use crate::settings::L3Settings;
 use crate::store::record;
 
@@ -64,6 +65,8 @@ pub struct DatabaseSnapshot {
     pub evicted: u64,
     /// Rows removed because they had expired.
     pub expired: u64,
+    /// Rows removed because they had been purged.
+    pub erased: u64,
     /// Threads that hang in a call at present and were replaced.
     pub hanging_threads: u64,
     /// Why the last write failed, until one succeeds.
@@ -83,16 +86,20 @@ struct Core {
     tally: Tally,
     trouble: Mutex<Option<WriteTrouble>>,
     next_sweep: Mutex<Instant>,
+    /// Of the purges, how much the rows have been held against.
+    erased_for: AtomicU64,
 }
 
 impl Database {
     /// Starts the threads, which open the database at once. Never waits; a database that cannot
-    /// be opened is tried again by whatever is asked next.
-    pub fn start(settings: &L3Settings, clock: SharedClock) -> Self {
+    /// be opened is tried again by whatever is asked next. What is recorded there of purges is in
+    /// `purges` before a lookup is answered; rows that `purges` cover are erased behind.
+    pub fn start(settings: &L3Settings, purges: Purges, clock: SharedClock) -> Self {
         let now = clock.now();
         let ground = Arc::new(Ground {
             opener: Opener::new(settings),
             clock,
+            purges,
             damage: OnceLock::new(),
             abandoned: AtomicUsize::new(0),
         });
@@ -105,6 +112,7 @@ impl Database {
             next_sweep: Mutex::new(later(now, settings.sweep_interval)),
             settings: settings.clone(),
             ground,
+            erased_for: AtomicU64::new(0),
         });
         Upkeep::begin(&core);
         Self { core }
@@ -177,12 +185,46 @@ impl Database {
         core.replace_stuck();
         let now = core.ground.clock.now();
         let mut next_sweep = core.next_sweep.lock();
-        if now >= *next_sweep {
+        let may_erase = Upkeep::has_to_erase(core) && core.trouble.lock().is_none();
+        if now >= *next_sweep || may_erase {
             *next_sweep = later(now, core.settings.sweep_interval);
             Upkeep::begin(core);
         }
         drop(next_sweep);
         writer::try_again(core);
+    }
+
+    /// Returns the purges recorded by changes after `change`, and the number of the last. The caller
+    /// sets the deadline.
+    ///
+    /// # Errors
+    ///
+    /// What keeps them from being read.
+    pub async fn purges_since(&self, change: i64) -> Result<(Vec<PurgeRecord>, i64), LevelError> {
+        let at_most = self.core.settings.timeout;
+        let answer = self.ask(&self.core.readers, "a read of the purges", move |open| {
+            purges::since(open, change).map_err(|error| Failure::of_statement(&error, at_most))
+        });
+        answer.await
+    }
+
+    /// Records purges, to stay also when the server or the machine fails, and removes those before
+    /// `forget_before`. Returns the latest generation that is recorded then. The caller sets the
+    /// deadline.
+    ///
+    /// # Errors
+    ///
+    /// What keeps them from being recorded.
+    pub async fn record_purges(
+        &self,
+        records: Arc<[PurgeRecord]>,
+        forget_before: u64,
+    ) -> Result<u64, LevelError> {
+        let answer = self.ask(&self.core.writer, "a record of purges", move |open| {
+            purges::record(open, &records, forget_before)
+                .map_err(|error| Failure::of_statement(&error, WRITER_ANSWER))
+        });
+        answer.await
     }
 
     /// Returns the secret that all gateways on this database share: `proposal`, if there was
@@ -221,6 +263,7 @@ impl Database {
             dropped: core.tally.dropped.load(Ordering::Relaxed),
             evicted: core.tally.evicted.load(Ordering::Relaxed),
             expired: core.tally.expired.load(Ordering::Relaxed),
+            erased: core.tally.erased.load(Ordering::Relaxed),
             hanging_threads: hanging.try_into().unwrap_or(u64::MAX),
             write_trouble: core.trouble.lock().as_ref().map(|trouble| trouble.text.clone()),
             damage: core.ground.damage.get().cloned(),

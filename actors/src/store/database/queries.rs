@@ -10,6 +10,7 @@ use diesel::sql_types::{BigInt, Binary, Bool};
 use diesel::upsert::excluded;
 
 use super::connection::{Connection, either};
+use super::purges;
 use super::schema::{entries, secrets};
 use crate::model::{CacheKey, Entry};
 use crate::store::record;
@@ -29,6 +30,7 @@ macro_rules! in_transaction {
         }
     };
 }
+pub(super) use in_transaction;
 
 /// A row to be written.
 #[derive(Debug, Clone)]
@@ -85,6 +87,8 @@ pub(super) fn put(connection: &mut Connection, rows: &[Row]) -> QueryResult<Amou
                     entries::record.eq(record),
                     entries::stored_at_ms.eq(signed(row.stored_at_ms)),
                     entries::expires_at_ms.eq(signed(row.expires_at_ms)),
+                    entries::generation.eq(signed(row.entry.labels.generation)),
+                    entries::labels.eq(purges::packed(&row.entry.labels)),
                 ))
                 .on_conflict(entries::key)
                 .do_update()
@@ -93,6 +97,8 @@ pub(super) fn put(connection: &mut Connection, rows: &[Row]) -> QueryResult<Amou
                     entries::size_bytes.eq(excluded(entries::size_bytes)),
                     entries::stored_at_ms.eq(excluded(entries::stored_at_ms)),
                     entries::expires_at_ms.eq(excluded(entries::expires_at_ms)),
+                    entries::generation.eq(excluded(entries::generation)),
+                    entries::labels.eq(excluded(entries::labels)),
                 ))
                 .execute(open)?;
         }
@@ -124,12 +130,12 @@ pub(super) fn remove_expired(
     match connection {
         Connection::Sqlite(open) => open.immediate_transaction(|open| {
             let found = expired.load(open)?;
-            delete_all(&mut OpenRef::Sqlite(open), found)
+            delete_all(&mut OpenRef::Sqlite(open), found, None)
         }),
         Connection::Postgres(open) => open.transaction(|open| {
             // Another gateway may be sweeping, or refreshing one of these.
             let found = expired.for_update().skip_locked().load(open)?;
-            delete_all(&mut OpenRef::Postgres(open), found)
+            delete_all(&mut OpenRef::Postgres(open), found, None)
         }),
     }
 }
@@ -147,11 +153,11 @@ pub(super) fn remove_oldest(
     match connection {
         Connection::Sqlite(open) => open.immediate_transaction(|open| {
             let found = oldest.load(open)?;
-            delete_all(&mut OpenRef::Sqlite(open), enough(found, bytes))
+            delete_all(&mut OpenRef::Sqlite(open), enough(found, bytes), None)
         }),
         Connection::Postgres(open) => open.transaction(|open| {
             let found = oldest.for_update().skip_locked().load(open)?;
-            delete_all(&mut OpenRef::Postgres(open), enough(found, bytes))
+            delete_all(&mut OpenRef::Postgres(open), enough(found, bytes), None)
         }),
     }
 }
@@ -218,18 +224,42 @@ pub(super) fn give_back(connection: &mut Connection, pages: u32) -> QueryResult<
 const COUNT_AND_SUM: &str = "COUNT(*), CAST(COALESCE(SUM(size_bytes), 0) AS BIGINT)";
 
 /// A borrowed connection inside a transaction.
-enum OpenRef<'a> {
+pub(super) enum OpenRef<'a> {
     Sqlite(&'a mut SqliteConnection),
     Postgres(&'a mut PgConnection),
 }
 
-fn delete_all(open: &mut OpenRef<'_>, found: Vec<(Vec<u8>, i64)>) -> QueryResult<Amount> {
+impl<'a> From<&'a mut SqliteConnection> for OpenRef<'a> {
+    fn from(open: &'a mut SqliteConnection) -> Self {
+        Self::Sqlite(open)
+    }
+}
+
+impl<'a> From<&'a mut PgConnection> for OpenRef<'a> {
+    fn from(open: &'a mut PgConnection) -> Self {
+        Self::Postgres(open)
+    }
+}
+
+/// Deletes the rows found, each with its size; where a generation is given, only those still of it.
+pub(super) fn delete_all(
+    open: &mut OpenRef<'_>,
+    found: Vec<(Vec<u8>, i64)>,
+    generation: Option<i64>,
+) -> QueryResult<Amount> {
     let bytes = found.iter().map(|(_, bytes)| bytes).sum();
     let keys: Vec<Vec<u8>> = found.into_iter().map(|(key, _)| key).collect();
-    let delete = diesel::delete(entries::table.filter(entries::key.eq_any(keys)));
-    let rows = match open {
-        OpenRef::Sqlite(open) => delete.execute(*open),
-        OpenRef::Postgres(open) => delete.execute(*open),
+    let rows = entries::table.filter(entries::key.eq_any(keys));
+    let rows = match (generation, open) {
+        (None, OpenRef::Sqlite(open)) => diesel::delete(rows).execute(*open),
+        (None, OpenRef::Postgres(open)) => diesel::delete(rows).execute(*open),
+        (Some(generation), open) => {
+            let rows = rows.filter(entries::generation.eq(generation));
+            match open {
+                OpenRef::Sqlite(open) => diesel::delete(rows).execute(*open),
+                OpenRef::Postgres(open) => diesel::delete(rows).execute(*open),
+            }
+        }
     }?;
     Ok(Amount { rows: length(rows), bytes })
 }
@@ -248,10 +278,10 @@ fn enough(found: Vec<(Vec<u8>, i64)>, bytes: i64) -> Vec<(Vec<u8>, i64)> {
 }
 
 /// Databases have no unsigned numbers; past the year 292 million the largest one stands.
-fn signed(number: u64) -> i64 {
+pub(super) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-fn length(number: usize) -> i64 {
+pub(super) fn length(number: usize) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }

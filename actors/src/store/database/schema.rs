@@ -7,6 +7,16 @@ diesel::table! {
         size_bytes -> BigInt,
         stored_at_ms -> BigInt,
         expires_at_ms -> BigInt,
+        generation -> BigInt,
+        labels -> Binary,
+    }
+}
+
+diesel::table! {
+    purges (label) {
+        label -> BigInt,
+        generation -> BigInt,
+        change -> BigInt,
     }
 }
 

@@ -83,8 +83,11 @@ async fn on_each<F: AsyncFn(L3Settings)>(scenario: F) {
         let settings = settings(place);
         let mut open = Opener::new(&settings).open(Purpose::Writing, 0).unwrap();
         let Connection::Postgres(open) = &mut open else { panic!("not a server") };
-        diesel::connection::SimpleConnection::batch_execute(open, "TRUNCATE entries, secrets")
-            .unwrap();
+        diesel::connection::SimpleConnection::batch_execute(
+            open,
+            "TRUNCATE entries, purges, secrets",
+        )
+        .unwrap();
         scenario(settings).await;
     }
 }
@@ -92,7 +95,7 @@ async fn on_each<F: AsyncFn(L3Settings)>(scenario: F) {
 #[tokio::test]
 async fn what_is_written_is_read_also_after_a_restart() {
     on_each(async |settings| {
-        let database = Database::start(&settings, ManualClock::new());
+        let database = Database::start(&settings, Purges::default(), ManualClock::new());
         assert_eq!(get(&database, 1).await, None);
         put(&database, 0..25).await;
         put(&database, 0..3).await;
@@ -102,7 +105,7 @@ async fn what_is_written_is_read_also_after_a_restart() {
         assert_eq!((before.pending_rows, before.pending_bytes, before.written), (0, 0, 28));
         drop(database);
 
-        let database = Database::start(&settings, ManualClock::new());
+        let database = Database::start(&settings, Purges::default(), ManualClock::new());
         assert_eq!(get(&database, 24).await.as_ref(), Some(&*entry(24, HOUR)));
         until(&database, |snapshot| snapshot.entries == 25).await;
         assert_eq!(database.snapshot().bytes, before.bytes);
@@ -114,7 +117,7 @@ async fn what_is_written_is_read_also_after_a_restart() {
 async fn a_row_expires_when_residence_and_lifetime_are_over() {
     on_each(async |settings| {
         let clock = ManualClock::new();
-        let database = Database::start(&settings, clock.clone());
+        let database = Database::start(&settings, Purges::default(), clock.clone());
         for number in 0..20 {
             database.put(entry(number, Duration::from_secs(1))).unwrap();
         }
@@ -139,7 +142,7 @@ async fn the_oldest_go_when_there_are_too_many_bytes() {
         let size = u64::try_from(record::encoded_len(&entry(0, HOUR))).unwrap();
         settings.max_bytes = 20 * size;
         let clock = ManualClock::new();
-        let database = Database::start(&settings, clock.clone());
+        let database = Database::start(&settings, Purges::default(), clock.clone());
         for number in 0..30 {
             put(&database, [number]).await;
             clock.advance(Duration::from_millis(1));
@@ -165,7 +168,7 @@ fn overwrite(open: &mut Connection, number: u8, record: &[u8]) {
 #[tokio::test]
 async fn a_record_that_is_damaged_or_too_large_is_not_served() {
     on_each(async |mut settings| {
-        let database = Database::start(&settings, ManualClock::new());
+        let database = Database::start(&settings, Purges::default(), ManualClock::new());
         put(&database, 1..3).await;
         let mut open = Opener::new(&settings).open(Purpose::Writing, 0).unwrap();
         let other = queries::get(&mut open, &CacheKey::new([1; 32]), 0, 1 << 20).unwrap().unwrap();
@@ -179,7 +182,7 @@ async fn a_record_that_is_damaged_or_too_large_is_not_served() {
         assert_eq!(get(&database, 2).await, None);
 
         settings.max_record_bytes = other.len() - 1;
-        let strict = Database::start(&settings, ManualClock::new());
+        let strict = Database::start(&settings, Purges::default(), ManualClock::new());
         assert_eq!(get(&strict, 1).await, None);
     })
     .await;
@@ -188,8 +191,9 @@ async fn a_record_that_is_damaged_or_too_large_is_not_served() {
 #[tokio::test]
 async fn gateways_on_one_database_agree_on_the_secret() {
     on_each(async |settings| {
-        let gateways: Vec<_> =
-            (0..4).map(|_| Database::start(&settings, ManualClock::new())).collect();
+        let gateways: Vec<_> = (0..4)
+            .map(|_| Database::start(&settings, Purges::default(), ManualClock::new()))
+            .collect();
         let proposals = gateways.iter().zip(1..);
         let asked = proposals.map(|(gateway, number)| gateway.shared_secret([number; 32]));
         let secrets = futures_util::future::try_join_all(asked).await.unwrap();
@@ -203,7 +207,7 @@ async fn rows_past_the_queue_are_dropped_and_counted() {
     let folder = tempfile::tempdir().unwrap();
     let mut settings = settings(Place::Sqlite(folder.path().join("anteroom.db")));
     settings.queue_bytes = 10;
-    let database = Database::start(&settings, ManualClock::new());
+    let database = Database::start(&settings, Purges::default(), ManualClock::new());
     assert_eq!(database.put(entry(1, HOUR)), Err(LevelError::Overloaded("database writes")));
     database.flushed().await;
 }
@@ -211,7 +215,7 @@ async fn rows_past_the_queue_are_dropped_and_counted() {
 #[tokio::test]
 async fn a_job_that_panics_is_one_failed_job() {
     on_each(async |settings| {
-        let database = Database::start(&settings, ManualClock::new());
+        let database = Database::start(&settings, Purges::default(), ManualClock::new());
         for _ in 0..settings.readers * 2 {
             let failed: Result<(), _> =
                 database.ask(&database.core.readers, "a test", |_| panic!("on purpose")).await;
@@ -227,7 +231,7 @@ async fn a_job_that_panics_is_one_failed_job() {
 async fn a_thread_that_hangs_is_replaced_and_ends_when_it_is_let_go() {
     on_each(async |settings| {
         let clock = ManualClock::new();
-        let database = Database::start(&settings, clock.clone());
+        let database = Database::start(&settings, Purges::default(), clock.clone());
         database.probe().await.unwrap();
         let (let_go, held) = std::sync::mpsc::channel::<()>();
         let held = Arc::new(Mutex::new(held));

@@ -8,6 +8,7 @@ use super::Core;
 use super::connection::Connection;
 use super::crew::Job;
 use super::failure::Failure;
+use super::purges;
 use super::queries::{self, Amount};
 
 /// Down to this part of the bound, so that eviction does not run after each batch.
@@ -17,11 +18,16 @@ const PAGES_A_STEP: u32 = 256;
 /// What a statement of the upkeep is said to have waited for.
 const WAITED: Duration = Duration::from_millis(100);
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Step {
     Count,
     Expired,
     Oldest,
+    /// Purged rows, behind this key; how much of the purges the walk began with.
+    Purged {
+        after: Vec<u8>,
+        changes: u64,
+    },
     GiveBack,
 }
 
@@ -45,6 +51,19 @@ impl Upkeep {
         bytes_over(core, 100) > 0
     }
 
+    /// Tells whether there are purges that the rows have not been held against.
+    pub(super) fn has_to_erase(core: &Core) -> bool {
+        core.erased_for.load(Ordering::Relaxed) != core.ground.purges.changes()
+    }
+
+    /// Returns the step after expired and oldest rows have gone.
+    fn erase_or_give_back(core: &Core) -> Step {
+        if !Self::has_to_erase(core) {
+            return Step::GiveBack;
+        }
+        Step::Purged { after: Vec::new(), changes: core.ground.purges.changes() }
+    }
+
     fn queue(core: &Arc<Core>, step: Step) {
         core.writer.push(Box::new(Self { core: Arc::clone(core), step, next: None }));
     }
@@ -54,7 +73,7 @@ impl Upkeep {
         let (core, tally) = (&self.core, &self.core.tally);
         let limit = core.settings.sweep_batch.max(1);
         let count = |amount: Amount| u64::try_from(amount.rows).unwrap_or(0);
-        Ok(match self.step {
+        Ok(match &self.step {
             Step::Count => {
                 tally.set_totals(queries::totals(open)?);
                 Some(Step::Expired)
@@ -67,7 +86,7 @@ impl Upkeep {
                 match (is_full, Self::is_too_much(core)) {
                     (true, _) => Some(Step::Expired),
                     (false, true) => Some(Step::Oldest),
-                    (false, false) => Some(Step::GiveBack),
+                    (false, false) => Some(Self::erase_or_give_back(core)),
                 }
             }
             Step::Oldest => {
@@ -75,7 +94,19 @@ impl Upkeep {
                 tally.shrink(gone);
                 tally.evicted.fetch_add(count(gone), Ordering::Relaxed);
                 let goes_on = gone.rows > 0 && bytes_over(core, DOWN_TO_PERCENT) > 0;
-                Some(if goes_on { Step::Oldest } else { Step::GiveBack })
+                Some(if goes_on { Step::Oldest } else { Self::erase_or_give_back(core) })
+            }
+            Step::Purged { after, changes } => {
+                let (gone, last) = purges::erase(open, &core.ground.purges, after, limit)?;
+                tally.shrink(gone);
+                tally.erased.fetch_add(count(gone), Ordering::Relaxed);
+                Some(match last {
+                    Some(after) => Step::Purged { after, changes: *changes },
+                    None => {
+                        core.erased_for.store(*changes, Ordering::Relaxed);
+                        Step::GiveBack
+                    }
+                })
             }
             Step::GiveBack => queries::give_back(open, PAGES_A_STEP)?.then_some(Step::GiveBack),
         })
@@ -105,7 +136,7 @@ impl Job for Upkeep {
 
 impl Drop for Upkeep {
     fn drop(&mut self) {
-        match self.next {
+        match self.next.take() {
             Some(next) => Self::queue(&self.core, next),
             None => self.core.tally.upkeep_ended(),
         }

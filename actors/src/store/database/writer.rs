@@ -31,6 +31,7 @@ pub(super) struct Tally {
     pub(super) dropped: AtomicU64,
     pub(super) evicted: AtomicU64,
     pub(super) expired: AtomicU64,
+    pub(super) erased: AtomicU64,
     upkeep_runs: AtomicBool,
     totals: Mutex<Totals>,
 }

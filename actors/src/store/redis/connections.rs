@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use deadpool_redis::redis::aio::MultiplexedConnection;
-use deadpool_redis::redis::{AsyncConnectionConfig, Cmd, FromRedisValue};
+use deadpool_redis::redis::{AsyncConnectionConfig, Cmd, FromRedisValue, Pipeline, RedisResult};
 use deadpool_redis::{Connection, Manager, Pool, PoolConfig, Runtime, Timeouts};
 use parking_lot::Mutex;
 
@@ -31,6 +31,7 @@ struct Held {
 }
 
 /// One connection, lent for one command.
+#[derive(Clone)]
 pub(super) struct Lent {
     id: usize,
     connection: MultiplexedConnection,
@@ -132,12 +133,35 @@ impl Lent {
         deadline: Duration,
     ) -> Result<T, LevelError> {
         self.connection.set_response_timeout(deadline);
-        // The library's time-out leaves out the wait for a place in the connection's queue.
-        match tokio::time::timeout(deadline, command.query_async(&mut self.connection)).await {
-            Ok(Ok(reply)) => Ok(reply),
-            Ok(Err(error)) => Err(failure::level_error(what, deadline, &error)),
-            Err(_) => Err(LevelError::TimedOut { what, waited: deadline }),
-        }
+        in_time(what, deadline, command.query_async(&mut self.connection)).await
+    }
+
+    /// As [`Self::run`], for several commands in one round trip.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::run`].
+    pub(super) async fn run_all<T: FromRedisValue>(
+        &mut self,
+        what: &'static str,
+        commands: &Pipeline,
+        deadline: Duration,
+    ) -> Result<T, LevelError> {
+        self.connection.set_response_timeout(deadline);
+        in_time(what, deadline, commands.query_async(&mut self.connection)).await
+    }
+}
+
+/// The library's own time-out leaves out the wait for a place in the connection's queue.
+async fn in_time<T>(
+    what: &'static str,
+    deadline: Duration,
+    reply: impl Future<Output = RedisResult<T>>,
+) -> Result<T, LevelError> {
+    match tokio::time::timeout(deadline, reply).await {
+        Ok(Ok(reply)) => Ok(reply),
+        Ok(Err(error)) => Err(failure::level_error(what, deadline, &error)),
+        Err(_) => Err(LevelError::TimedOut { what, waited: deadline }),
     }
 }
 

@@ -21,7 +21,11 @@ fn another(path: &Path) -> SqliteConnection {
 }
 
 fn sqlite_at(path: &Path) -> Database {
-    Database::start(&settings(Place::Sqlite(path.to_owned())), ManualClock::new())
+    Database::start(
+        &settings(Place::Sqlite(path.to_owned())),
+        Purges::default(),
+        ManualClock::new(),
+    )
 }
 
 #[tokio::test]
@@ -106,7 +110,7 @@ async fn a_place_that_cannot_be_written_is_used_once_it_can() {
     std::fs::write(&in_the_way, "a file where the folder should be").unwrap();
     let clock = ManualClock::new();
     let place = Place::Sqlite(in_the_way.join("anteroom.db"));
-    let database = Database::start(&settings(place), clock.clone());
+    let database = Database::start(&settings(place), Purges::default(), clock.clone());
     assert!(matches!(database.probe().await, Err(LevelError::Unreachable { .. })));
     // Opening it for the first upkeep may have failed before, and then writes pause.
     let _ = database.put(entry(1, HOUR));
@@ -132,7 +136,7 @@ async fn a_locked_file_is_read_and_its_writes_are_dropped_until_it_is_free() {
     let clock = ManualClock::new();
     let mut settings = settings(Place::Sqlite(path.clone()));
     settings.timeout = Duration::from_millis(1);
-    let database = Database::start(&settings, clock.clone());
+    let database = Database::start(&settings, Purges::default(), clock.clone());
     put(&database, [1]).await;
     let mut other = another(&path);
     other.batch_execute("BEGIN EXCLUSIVE").unwrap();
@@ -152,7 +156,8 @@ async fn space_of_rows_that_are_gone_is_given_back() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("anteroom.db");
     let clock = ManualClock::new();
-    let database = Database::start(&settings(Place::Sqlite(path.clone())), clock.clone());
+    let database =
+        Database::start(&settings(Place::Sqlite(path.clone())), Purges::default(), clock.clone());
     put(&database, 0..200).await;
     let mut other = another(&path);
     let mut pages = || sql::<BigInt>("PRAGMA page_count").get_result::<i64>(&mut other).unwrap();

@@ -1,0 +1,3 @@
+ALTER TABLE entries DROP COLUMN labels;
+ALTER TABLE entries DROP COLUMN generation;
+DROP TABLE purges;

@@ -1,0 +1,4 @@
+DROP INDEX entries_by_labels;
+ALTER TABLE entries DROP COLUMN labels;
+ALTER TABLE entries DROP COLUMN generation;
+DROP TABLE purges;
