@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::Breaker;
 use crate::clock::SharedClock;
 use crate::error::LevelError;
-use crate::message::InsertOutcome;
+use crate::message::{HeardPurges, InsertOutcome, RecordPurges, RecordedPurges, next_contact};
 use crate::model::{CacheKey, Entry, Purges};
 use crate::settings::L3Settings;
 use crate::store::{Database, DatabaseSnapshot, record};
@@ -18,6 +18,8 @@ const TICK: Duration = Duration::from_millis(100);
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 /// Longest wait for queued rows; the shutdown has its own deadline, which is shorter.
 const FLUSH_AT_MOST: Duration = Duration::from_secs(30);
+/// Longest wait for purges to be read or recorded; past it nobody asks for it any more.
+const PURGES_AT_MOST: Duration = Duration::from_secs(2);
 
 /// The database, asked only while it answers. Lives on one thread; no borrow is held across an
 /// await.
@@ -30,6 +32,10 @@ pub(super) struct DatabaseGuard {
     read_trouble: RefCell<Option<String>>,
     last_error: RefCell<Option<String>>,
     answered_at: Cell<Option<Instant>>,
+    /// Which contact with the database this is: a new one begins when it comes back.
+    contact: Cell<u64>,
+    /// The last change of its purges that was read.
+    purges_read: Cell<i64>,
     pub(super) counters: Counters,
 }
 
@@ -52,7 +58,7 @@ impl DatabaseGuard {
     /// Starts the database's threads.
     pub(super) fn new(settings: L3Settings, purges: Purges, clock: SharedClock) -> Self {
         Self {
-            database: Database::start(&settings, Arc::clone(&clock)),
+            database: Database::start(&settings, purges.clone(), Arc::clone(&clock)),
             breaker: RefCell::new(Breaker::new(settings.breaker.clone())),
             settings,
             purges,
@@ -60,6 +66,8 @@ impl DatabaseGuard {
             read_trouble: RefCell::new(None),
             last_error: RefCell::new(None),
             answered_at: Cell::new(None),
+            contact: Cell::new(next_contact()),
+            purges_read: Cell::new(0),
             counters: Counters::default(),
         }
     }
@@ -181,10 +189,17 @@ impl DatabaseGuard {
         // its thread may hang.
         let waited = self.settings.connect_timeout.saturating_add(Duration::from_secs(1));
         let timed_out = LevelError::TimedOut { what: "a probe of the database", waited };
-        match tokio::time::timeout(waited, self.database.probe()).await.unwrap_or(Err(timed_out)) {
+        let probe = async {
+            self.database.probe().await?;
+            // What was purged while it was away is known before a lookup is answered.
+            if is_left_out { self.catch_up().await } else { Ok(()) }
+        };
+        match tokio::time::timeout(waited, probe).await.unwrap_or(Err(timed_out)) {
             Ok(()) => {
                 self.answered();
                 if self.breaker.borrow().is_open() {
+                    self.contact.set(next_contact());
+                    self.purges_read.set(0);
                     self.breaker.borrow_mut().probe_succeeded();
                     tracing::info!(level = "L3", "the database answers again");
                 }
@@ -200,6 +215,42 @@ impl DatabaseGuard {
                 }
             }
         }
+    }
+
+    async fn catch_up(&self) -> Result<(), LevelError> {
+        let (records, _) = self.database.purges_since(0).await?;
+        self.purges.merge_all(&records);
+        Ok(())
+    }
+
+    /// Returns the purges recorded since the last call, after the database came back all of them.
+    pub(super) async fn hear(&self) -> Result<HeardPurges, LevelError> {
+        let (contact, read) = (self.contact.get(), self.purges_read.get());
+        let (records, last) = self.while_it_answers(self.database.purges_since(read)).await?;
+        // It may have come back meanwhile, and is then read anew.
+        if contact == self.contact.get() {
+            self.purges_read.set(last);
+        }
+        Ok(HeardPurges { contact, records })
+    }
+
+    /// Records purges for other gateways and later starts.
+    pub(super) async fn record(&self, purges: RecordPurges) -> Result<RecordedPurges, LevelError> {
+        let contact = self.contact.get();
+        let recorded = self.database.record_purges(purges.records, purges.forget_before);
+        Ok(RecordedPurges { contact, latest: self.while_it_answers(recorded).await? })
+    }
+
+    /// A failure is the lookups' and the checks' to judge: they have shorter time-outs.
+    async fn while_it_answers<T>(
+        &self,
+        asked: impl Future<Output = Result<T, LevelError>>,
+    ) -> Result<T, LevelError> {
+        if !self.breaker.borrow().allows() {
+            return Err(LevelError::Skipped("the database is away"));
+        }
+        let late = LevelError::TimedOut { what: "purges in the database", waited: PURGES_AT_MOST };
+        tokio::time::timeout(PURGES_AT_MOST, asked).await.unwrap_or(Err(late))
     }
 
     /// Returns why the level does less than it should.

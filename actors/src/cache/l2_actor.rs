@@ -1,8 +1,8 @@
 //! L2: answers in Redis, shared by gateways.
 //!
 //! * Owns: the connections to Redis and the breaker in front of them.
-//! * Answers: [`Lookup`], [`Insert`], [`Flush`], [`Ping`].
-//! * Sends: nothing.
+//! * Answers: [`Lookup`], [`Insert`], [`HearPurges`], [`RecordPurges`], [`Flush`], [`Ping`].
+//! * Sends: [`PurgesChanged`] to the purging actor.
 //! * Fails: open. A server that is away, slow or refuses costs a lookup at most its time-out,
 //!   and after a few failures nothing: the level is skipped, probed behind, and used again.
 //! * Thread: any arbiter; built on it, because it is not `Send`.
@@ -20,17 +20,21 @@ use crate::clock::SharedClock;
 use crate::error::LevelError;
 #[cfg(feature = "fault-injection")]
 use crate::message::Panic;
-use crate::message::{ActorState, Flush, Insert, InsertOutcome, LevelHandle, Lookup, Ping, Report};
+use crate::message::{
+    ActorState, Flush, HearPurges, HeardPurges, Insert, InsertOutcome, LevelHandle, Lookup, Ping,
+    PurgesChanged, RecordPurges, RecordedPurges, Report, Slot,
+};
 use crate::model::{Entry, Purges};
 use crate::settings::L2Settings;
 
 /// The cache level in Redis.
 pub struct L2Actor {
     redis: Rc<RedisGuard>,
-    care: Option<Care>,
+    changed: Slot<PurgesChanged>,
+    tasks: Vec<Care>,
 }
 
-/// The task that mends connections. Nobody waits for it at shutdown: it owns no data.
+/// A task that mends connections or listens. Nobody waits for it at shutdown: it owns no data.
 struct Care(JoinHandle<()>);
 
 impl Drop for Care {
@@ -41,8 +45,15 @@ impl Drop for Care {
 
 impl L2Actor {
     /// Creates the level. It connects once it is started, behind; until then lookups are skipped.
-    pub fn new(settings: L2Settings, purges: Purges, clock: SharedClock) -> Self {
-        Self { redis: Rc::new(RedisGuard::new(&settings, purges, clock)), care: None }
+    /// `changed` is told when another gateway has purged something.
+    pub fn new(
+        settings: L2Settings,
+        purges: Purges,
+        changed: Slot<PurgesChanged>,
+        clock: SharedClock,
+    ) -> Self {
+        let redis = Rc::new(RedisGuard::new(&settings, purges, clock));
+        Self { redis, changed, tasks: Vec::new() }
     }
 
     /// Puts the address of a started actor where its askers look for it.
@@ -50,6 +61,8 @@ impl L2Actor {
         handle.lookup.put(addr.clone().recipient());
         handle.insert.put(addr.clone().recipient());
         handle.flush.put(addr.clone().recipient());
+        handle.hear.put(addr.clone().recipient());
+        handle.record.put(addr.clone().recipient());
     }
 }
 
@@ -68,7 +81,11 @@ impl Actor for L2Actor {
                 }
             }
         });
-        self.care = Some(Care(task));
+        self.tasks.push(Care(task));
+        let (redis, changed) = (Rc::clone(&self.redis), self.changed.clone());
+        #[expect(clippy::disallowed_methods, reason = "ends with the actor, see `Care`")]
+        let task = tokio::task::spawn_local(async move { redis.listen(&changed).await });
+        self.tasks.push(Care(task));
     }
 }
 
@@ -87,6 +104,24 @@ impl Handler<Insert> for L2Actor {
     fn handle(&mut self, Insert { entry, .. }: Insert, _: &mut Self::Context) -> Self::Result {
         let redis = Rc::clone(&self.redis);
         Box::pin(async move { redis.insert(&entry).await })
+    }
+}
+
+impl Handler<HearPurges> for L2Actor {
+    type Result = ResponseFuture<Result<HeardPurges, LevelError>>;
+
+    fn handle(&mut self, _: HearPurges, _: &mut Self::Context) -> Self::Result {
+        let redis = Rc::clone(&self.redis);
+        Box::pin(async move { redis.hear().await })
+    }
+}
+
+impl Handler<RecordPurges> for L2Actor {
+    type Result = ResponseFuture<Result<RecordedPurges, LevelError>>;
+
+    fn handle(&mut self, purges: RecordPurges, _: &mut Self::Context) -> Self::Result {
+        let redis = Rc::clone(&self.redis);
+        Box::pin(async move { redis.record(&purges).await })
     }
 }
 

@@ -1,7 +1,7 @@
 //! L3: answers in a database, which survive restarts.
 //!
 //! * Owns: the database's threads and the breaker in front of them.
-//! * Answers: [`Lookup`], [`Insert`], [`Flush`], [`Ping`].
+//! * Answers: [`Lookup`], [`Insert`], [`HearPurges`], [`RecordPurges`], [`Flush`], [`Ping`].
 //! * Sends: nothing.
 //! * Fails: open. A database that is away or hangs costs a lookup at most its time-out, and after
 //!   a few failures nothing: the level is skipped, probed behind, and used again. Writes that
@@ -21,7 +21,10 @@ use crate::clock::SharedClock;
 use crate::error::LevelError;
 #[cfg(feature = "fault-injection")]
 use crate::message::Panic;
-use crate::message::{ActorState, Flush, Insert, InsertOutcome, LevelHandle, Lookup, Ping, Report};
+use crate::message::{
+    ActorState, Flush, HearPurges, HeardPurges, Insert, InsertOutcome, LevelHandle, Lookup, Ping,
+    RecordPurges, RecordedPurges, Report,
+};
 use crate::model::{Entry, Purges};
 use crate::settings::L3Settings;
 
@@ -52,6 +55,8 @@ impl L3Actor {
         handle.lookup.put(addr.clone().recipient());
         handle.insert.put(addr.clone().recipient());
         handle.flush.put(addr.clone().recipient());
+        handle.hear.put(addr.clone().recipient());
+        handle.record.put(addr.clone().recipient());
     }
 }
 
@@ -90,6 +95,24 @@ impl Handler<Insert> for L3Actor {
     }
 }
 
+impl Handler<HearPurges> for L3Actor {
+    type Result = ResponseFuture<Result<HeardPurges, LevelError>>;
+
+    fn handle(&mut self, _: HearPurges, _: &mut Self::Context) -> Self::Result {
+        let database = Rc::clone(&self.database);
+        Box::pin(async move { database.hear().await })
+    }
+}
+
+impl Handler<RecordPurges> for L3Actor {
+    type Result = ResponseFuture<Result<RecordedPurges, LevelError>>;
+
+    fn handle(&mut self, purges: RecordPurges, _: &mut Self::Context) -> Self::Result {
+        let database = Rc::clone(&self.database);
+        Box::pin(async move { database.record(purges).await })
+    }
+}
+
 impl Handler<Flush> for L3Actor {
     type Result = ResponseFuture<()>;
 
@@ -124,6 +147,7 @@ impl Handler<Ping> for L3Actor {
                 ("purged", counters.purged.get()),
                 ("evictions", database.evicted),
                 ("expired", database.expired),
+                ("erased", database.erased),
                 ("entries", database.entries),
                 ("bytes", database.bytes),
                 ("pending_writes", database.pending_rows),

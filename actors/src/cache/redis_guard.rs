@@ -1,5 +1,7 @@
 //! L2 without its mailbox: Redis behind a breaker, and the care for its connections.
 
+mod purges;
+
 use std::cell::{Cell, RefCell};
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::Arc;
@@ -10,10 +12,10 @@ use tokio::sync::{Notify, Semaphore};
 use super::Breaker;
 use crate::clock::SharedClock;
 use crate::error::LevelError;
-use crate::message::InsertOutcome;
+use crate::message::{InsertOutcome, next_contact};
 use crate::model::{CacheKey, Entry, Level, Purges};
 use crate::settings::L2Settings;
-use crate::store::redis::{RedisStore, Written};
+use crate::store::redis::{PurgeCursor, RedisStore, Written};
 
 /// How often idle connections are tried, so that a server that went away without a request
 /// noticing shows in health.
@@ -26,8 +28,14 @@ const MAX_DOOMED: usize = 64;
 /// Redis, asked only while it answers. Lives on one thread; no borrow is held across an await.
 pub(super) struct RedisGuard {
     store: RedisStore,
+    settings: L2Settings,
     breaker: RefCell<Breaker>,
     purges: Purges,
+    /// Which contact with the server this is: a new one begins where there was no connection.
+    contact: Cell<u64>,
+    purges_read: Cell<PurgeCursor>,
+    first_contact: Notify,
+    disconnected: Notify,
     clock: SharedClock,
     connect_pause: Duration,
     next_connect: Cell<Instant>,
@@ -63,8 +71,13 @@ impl RedisGuard {
         let max_writes = u32::try_from(settings.max_writes_in_flight).unwrap_or(u32::MAX).max(1);
         Self {
             store: RedisStore::new(settings),
+            settings: settings.clone(),
             breaker: RefCell::new(Breaker::new(settings.breaker.clone())),
             purges,
+            contact: Cell::new(0),
+            purges_read: Cell::default(),
+            first_contact: Notify::new(),
+            disconnected: Notify::new(),
             clock,
             connect_pause: settings.breaker.probe_after,
             next_connect: Cell::new(now),
@@ -208,9 +221,16 @@ impl RedisGuard {
         }
     }
 
-    /// Opens what connections it can; one is enough to go on.
+    /// Opens what connections it can; one is enough to go on. After a time without any, the first
+    /// one hears of all purges before a lookup can use it.
     async fn connect(&self) -> Result<(), LevelError> {
-        let Err(error) = self.store.connect().await else { return Ok(()) };
+        let was_away = self.store.num_connections() == 0;
+        let connected = self.store.connect_hearing(&self.purges).await;
+        if was_away && self.store.num_connections() > 0 {
+            self.contact.set(next_contact());
+            self.purges_read.set(PurgeCursor::default());
+        }
+        let Err(error) = connected else { return Ok(()) };
         self.next_connect.set(later(self.clock.now(), self.connect_pause));
         if self.store.num_connections() == 0 {
             return Err(error);
@@ -253,6 +273,8 @@ impl RedisGuard {
         let opened = self.breaker.borrow_mut().failed(self.clock.now());
         if opened {
             self.store.disconnect();
+            // A subscription over the same way may have gone silent.
+            self.disconnected.notify_one();
             self.went_down(error);
         }
         self.work.notify_one();
@@ -282,6 +304,7 @@ impl RedisGuard {
     }
 
     fn went_down(&self, error: &LevelError) {
+        self.first_contact.notify_waiters();
         if self.is_up.replace(Some(false)) != Some(false) {
             tracing::warn!(level = %Level::L2, %error, "level degraded");
         }
@@ -293,6 +316,7 @@ impl RedisGuard {
         if closed && self.is_up.replace(Some(true)) != Some(true) {
             tracing::info!(level = %Level::L2, "level in use");
         }
+        self.first_contact.notify_waiters();
     }
 
     /// Returns why the level is not used, if it is not.
