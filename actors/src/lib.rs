@@ -7,6 +7,7 @@
 //! * [`origin`]: the border to where answers come from.
 //! * [`store`]: where bytes lie: memory, Redis, a database, and the stored format.
 //! * [`cache`]: one `CacheActor` per level, and the breaker of the outer two.
+//! * [`purging`]: how purges reach every level and every gateway.
 //! * [`resolver`]: flights: one call for everyone who asks the same.
 //! * [`wiring`]: arbiters, factories, the sentinel, start and stop order.
 //!
@@ -19,6 +20,7 @@ pub mod error;
 pub mod message;
 pub mod model;
 pub mod origin;
+pub mod purging;
 pub mod resolver;
 pub mod settings;
 pub mod store;

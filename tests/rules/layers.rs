@@ -7,7 +7,7 @@ const LAYERS: &[&[&str]] = &[
     &["model", "clock", "error", "settings"],
     &["message", "origin", "codec"],
     &["store"],
-    &["cache", "resolver", "warming", "watchdog", "scaler", "conversation", "models"],
+    &["cache", "purging", "resolver", "warming", "watchdog", "scaler", "conversation", "models"],
     &["wiring"],
 ];
 

@@ -4,6 +4,7 @@
 mod health;
 mod sentinel_actor;
 mod topology;
+mod wards;
 mod watch;
 
 pub use health::{ActorHealth, SystemHealth};

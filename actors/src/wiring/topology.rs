@@ -3,22 +3,29 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Actor, Addr, Arbiter};
+use actix::{Actor, Arbiter};
 
 use super::health::SystemHealth;
 use super::sentinel_actor::{Observe, SentinelActor};
+use super::wards::{
+    Known, Panics, fetch_ward, l1_ward, l2_ward, l3_ward, purge_ward, resolver_ward,
+};
 use super::watch::Ward;
-use crate::cache::{L1Actor, L2Actor, L3Actor};
 use crate::clock::SharedClock;
 use crate::error::AskError;
-use crate::message::{Flush, LevelHandle, Slot, Touched, ask};
+use crate::message::{CatchUp, Flush, LevelHandle, PurgeHandle, Slot, Touched, ask};
 use crate::model::{Level, Purges, Versions};
 use crate::origin::OriginFactory;
-use crate::resolver::{Fetch, FetchActor, FetchPorts, Levels, ResolverActor, ResolverHandle};
-use crate::settings::{FlightSettings, L1Settings, L2Settings, L3Settings, SentinelSettings};
+use crate::resolver::{FetchPorts, Levels, ResolverHandle};
+use crate::settings::{
+    FlightSettings, L1Settings, L2Settings, L3Settings, PurgeSettings, SentinelSettings,
+};
 
 /// Longest wait for the sentinel's answer.
 const OBSERVE_DEADLINE: Duration = Duration::from_secs(2);
+
+/// Longest wait, at the end, for purges that a level has not recorded yet.
+const LAST_OFFER: Duration = Duration::from_secs(1);
 
 /// What to start.
 pub struct Plan {
@@ -28,6 +35,8 @@ pub struct Plan {
     pub l2: Option<L2Settings>,
     /// L3, where it is on.
     pub l3: Option<L3Settings>,
+    /// How purges spread.
+    pub purge: PurgeSettings,
     /// How flights end.
     pub flights: FlightSettings,
     /// How the sentinel watches.
@@ -55,53 +64,14 @@ pub struct Topology {
     pub resolver: ResolverHandle,
     /// What has been purged.
     pub purges: Purges,
+    /// Purges more.
+    pub purging: PurgeHandle,
     /// What was replaced in L1.
     pub versions: Versions,
     fetching: Arc<[Slot<Flush>]>,
     sentinel: Slot<Observe>,
     #[cfg(feature = "fault-injection")]
     panics: Arc<std::collections::BTreeMap<String, Slot<crate::message::Panic>>>,
-}
-
-/// What several actors know together.
-#[derive(Clone)]
-struct Known {
-    purges: Purges,
-    versions: Versions,
-    clock: SharedClock,
-}
-
-/// Collects the slots for injected panics; nothing in other builds.
-#[derive(Default)]
-struct Panics {
-    #[cfg(feature = "fault-injection")]
-    slots: std::collections::BTreeMap<String, Slot<crate::message::Panic>>,
-}
-
-#[cfg(feature = "fault-injection")]
-trait MayPanic: Actor<Context = actix::Context<Self>> + actix::Handler<crate::message::Panic> {}
-#[cfg(feature = "fault-injection")]
-impl<A> MayPanic for A where
-    A: Actor<Context = actix::Context<A>> + actix::Handler<crate::message::Panic>
-{
-}
-#[cfg(not(feature = "fault-injection"))]
-trait MayPanic: Actor {}
-#[cfg(not(feature = "fault-injection"))]
-impl<A: Actor> MayPanic for A {}
-
-impl Panics {
-    #[cfg(feature = "fault-injection")]
-    fn port<A: MayPanic>(&mut self, name: &str) -> impl Fn(&Addr<A>) + Send + 'static + use<A> {
-        let slot = self.slots.entry(name.to_owned()).or_insert_with(Slot::empty).clone();
-        move |addr| slot.put(addr.clone().recipient())
-    }
-
-    #[cfg(not(feature = "fault-injection"))]
-    #[expect(clippy::unused_self, reason = "the other build's form uses it")]
-    fn port<A: MayPanic>(&mut self, _name: &str) -> impl Fn(&Addr<A>) + Send + 'static + use<A> {
-        |_addr| {}
-    }
 }
 
 impl Topology {
@@ -121,12 +91,17 @@ impl Topology {
             plan.flights.l2_timeout,
         );
         let mut panics = Panics::default();
-        let known =
-            Known { purges: Purges::default(), versions: Versions::default(), clock: plan.clock };
+        let known = Known {
+            purges: Purges::new(plan.purge.max_labels),
+            versions: Versions::default(),
+            clock: plan.clock,
+        };
+        let purging = PurgeHandle::new();
         let mut wards = vec![
             l1_ward(plan.l1, &l1, &touched, &known, &mut panics),
-            l2_ward(plan.l2, &l2, &known, &mut panics),
+            l2_ward(plan.l2, &l2, &purging, &known, &mut panics),
             l3_ward(plan.l3, &l3, &known, &mut panics),
+            purge_ward(plan.purge, [&l2, &l3], &purging, &known, &mut panics),
         ];
         let mut fetching = Vec::new();
         let mut fetch_wards = Vec::new();
@@ -168,6 +143,7 @@ impl Topology {
             touched,
             resolver,
             purges: known.purges,
+            purging,
             versions: known.versions,
             fetching: fetching.into(),
             sentinel,
@@ -185,6 +161,12 @@ impl Topology {
         ask(&self.sentinel, Observe, OBSERVE_DEADLINE).await
     }
 
+    /// Waits until each level that is on was asked for the purges it holds, at most for `deadline`;
+    /// returns whether all were.
+    pub async fn catch_up(&self, deadline: Duration) -> bool {
+        ask(&self.purging.catch_up, CatchUp, deadline).await.is_ok()
+    }
+
     /// Waits until flights have ended and what they left is written, at most for `deadline`:
     /// resolver and fetching threads, then L2 and L3, as work flows. Flights may take three
     /// quarters of it: one that hangs leaves the levels their time. Returns whether all was done.
@@ -195,6 +177,8 @@ impl Topology {
         let levels: Vec<_> = levels.map(|level| &level.flush).collect();
         let work = async {
             let landed = flushed(flights, deadline.mul_f32(0.75)).await;
+            // What is not recorded now is what the levels' own restarts do not know.
+            flushed(vec![&self.purging.flush], LAST_OFFER.min(deadline.mul_f32(0.1))).await;
             flushed(levels, deadline).await && landed
         };
         tokio::time::timeout(deadline, work).await.unwrap_or(false)
@@ -217,133 +201,4 @@ async fn flushed(slots: Vec<&Slot<Flush>>, deadline: Duration) -> bool {
         done
     };
     tokio::time::timeout(deadline, work).await.unwrap_or(false)
-}
-
-fn level_in_flight(handle: &LevelHandle) -> impl Fn() -> usize + Send + 'static + use<> {
-    let handle = handle.clone();
-    move || handle.in_flight()
-}
-
-fn l1_ward(
-    settings: L1Settings,
-    handle: &LevelHandle,
-    touched: &Slot<Touched>,
-    known: &Known,
-    panics: &mut Panics,
-) -> Ward {
-    let (known, in_flight) = (known.clone(), level_in_flight(handle));
-    let (handle, touched, panic) = (handle.clone(), touched.clone(), panics.port("l1"));
-    Ward::on(
-        "l1",
-        move || {
-            let Known { purges, versions, clock } = known.clone();
-            L1Actor::new(settings.clone(), purges, versions, clock)
-        },
-        move |addr| {
-            L1Actor::connect(addr, &handle, &touched);
-            panic(addr);
-        },
-        in_flight,
-    )
-}
-
-fn l2_ward(
-    settings: Option<L2Settings>,
-    handle: &LevelHandle,
-    known: &Known,
-    panics: &mut Panics,
-) -> Ward {
-    let Some(settings) = settings else { return Ward::off("l2") };
-    let (known, in_flight) = (known.clone(), level_in_flight(handle));
-    let (handle, panic) = (handle.clone(), panics.port("l2"));
-    Ward::on(
-        "l2",
-        move || {
-            let Known { purges, clock, .. } = known.clone();
-            L2Actor::new(settings.clone(), purges, clock)
-        },
-        move |addr| {
-            L2Actor::connect(addr, &handle);
-            panic(addr);
-        },
-        in_flight,
-    )
-}
-
-fn l3_ward(
-    settings: Option<L3Settings>,
-    handle: &LevelHandle,
-    known: &Known,
-    panics: &mut Panics,
-) -> Ward {
-    let Some(settings) = settings else { return Ward::off("l3") };
-    let (known, in_flight) = (known.clone(), level_in_flight(handle));
-    let (handle, panic) = (handle.clone(), panics.port("l3"));
-    Ward::on(
-        "l3",
-        move || {
-            let Known { purges, clock, .. } = known.clone();
-            L3Actor::new(settings.clone(), purges, clock)
-        },
-        move |addr| {
-            L3Actor::connect(addr, &handle);
-            panic(addr);
-        },
-        in_flight,
-    )
-}
-
-fn fetch_ward(
-    name: &str,
-    (settings, origin, levels, clock): (&FlightSettings, &OriginFactory, &Levels, &SharedClock),
-    ports: FetchPorts,
-    (fetch, flush): (&Slot<Fetch>, &Slot<Flush>),
-    panics: &mut Panics,
-) -> Ward {
-    let (settings, origin) = (settings.clone(), Arc::clone(origin));
-    let (levels, clock) = (levels.clone(), Arc::clone(clock));
-    let (fetch, flush, panic) = (fetch.clone(), flush.clone(), panics.port(name));
-    let asked = fetch.clone();
-    Ward::on(
-        name,
-        move || {
-            FetchActor::new(
-                settings.clone(),
-                &origin,
-                levels.clone(),
-                ports.clone(),
-                Arc::clone(&clock),
-            )
-        },
-        move |addr| {
-            FetchActor::connect(addr, &fetch, &flush);
-            panic(addr);
-        },
-        move || asked.in_flight(),
-    )
-}
-
-fn resolver_ward(
-    settings: FlightSettings,
-    levels: Levels,
-    fetchers: Vec<Slot<Fetch>>,
-    handle: &ResolverHandle,
-    known: &Known,
-    panics: &mut Panics,
-) -> Ward {
-    let (known, own) = (known.clone(), handle.clone());
-    let (asked, handle, panic) = (handle.resolve.clone(), handle.clone(), panics.port("resolver"));
-    Ward::on(
-        "resolver",
-        move || {
-            let Known { purges, clock, .. } = known.clone();
-            let (levels, fetchers) = (levels.clone(), fetchers.clone());
-            ResolverActor::new(&settings, levels, fetchers, &own, purges, clock)
-        },
-        move |addr| {
-            ResolverActor::connect(addr, &handle);
-            panic(addr);
-        },
-        move || asked.in_flight(),
-    )
 }

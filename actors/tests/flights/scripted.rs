@@ -11,7 +11,7 @@ use anteroom_actors::message::{ActorState, ask};
 use anteroom_actors::model::{CacheKey, Entry, Form, Labels, Lifetimes, Verdict, Wants};
 use anteroom_actors::origin::{Answer, Head, Origin, OriginCall, OriginFactory, Reply};
 use anteroom_actors::resolver::{Reader, Resolve};
-use anteroom_actors::settings::{FlightSettings, L1Settings, SentinelSettings};
+use anteroom_actors::settings::{FlightSettings, L1Settings, PurgeSettings, SentinelSettings};
 use anteroom_actors::wiring::{Plan, Topology};
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -160,6 +160,12 @@ impl Stage {
             },
             l2: None,
             l3: None,
+            purge: PurgeSettings {
+                poll_interval: Duration::from_millis(50),
+                record_timeout: Duration::from_secs(1),
+                max_labels: 1_000,
+                keep_for: Duration::from_secs(3_600),
+            },
             flights,
             sentinel: SentinelSettings {
                 interval: Duration::from_millis(50),

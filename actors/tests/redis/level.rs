@@ -8,7 +8,7 @@ use anteroom_actors::cache::L2Actor;
 use anteroom_actors::clock::{Clock as _, SystemClock};
 use anteroom_actors::error::LevelError;
 use anteroom_actors::message::{
-    ActorState, Flush, Insert, InsertOutcome, LevelHandle, Lookup, Ping, Report, ask,
+    ActorState, Flush, Insert, InsertOutcome, LevelHandle, Lookup, Ping, Report, Slot, ask,
 };
 use anteroom_actors::model::{CacheKey, Entry, Form, Freshness, Header, Level, Purges, Usage};
 use anteroom_actors::settings::{BreakerSettings, L2Settings};
@@ -26,7 +26,8 @@ pub struct TestLevel {
 impl TestLevel {
     /// Starts the level; it need not be connected yet.
     pub fn started(settings: L2Settings) -> Self {
-        let actor = L2Actor::new(settings, Purges::default(), Arc::new(SystemClock)).start();
+        let (purges, changed) = (Purges::default(), Slot::empty());
+        let actor = L2Actor::new(settings, purges, changed, Arc::new(SystemClock)).start();
         let handle = LevelHandle::new(Level::L2, true);
         L2Actor::connect(&actor, &handle);
         Self { actor, handle }
