@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use anteroom_actors::clock::SharedClock;
 use anteroom_actors::error::LevelError;
+use anteroom_actors::model::Purges;
 use anteroom_actors::settings::{Database as Target, L2Settings, L3Settings};
 use anteroom_actors::store::{Database, RedisStore};
 
@@ -125,7 +126,7 @@ async fn shared(
         }
         match settings.l3() {
             Some(l3 @ L3Settings { database: Target::Postgres(_), .. }) => {
-                let database = Database::start(&l3, clock.clone());
+                let database = Database::start(&l3, Purges::default(), clock.clone());
                 Ok(Some(database.shared_secret(proposal).await?))
             }
             _ => Ok(None),

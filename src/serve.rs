@@ -26,6 +26,9 @@ use crate::upstream::{UpstreamError, Upstreams, from_settings, origin};
 /// Longest wait for the actors' first heartbeats; then the gateway serves with those it has.
 const ACTORS_UP_WITHIN: Duration = Duration::from_secs(3);
 
+/// Longest wait for the purges that L2 and L3 hold; then the gateway serves with those it knows.
+const PURGES_HEARD_WITHIN: Duration = Duration::from_secs(2);
+
 /// Pause between two looks at them.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
@@ -90,6 +93,11 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
         .map_err(|source| ServeError::System { what: "read the listeners' addresses", source })?;
     let gateway = assemble(settings).await?;
     actors_up(&gateway.topology).await;
+    if !gateway.topology.catch_up(PURGES_HEARD_WITHIN).await {
+        tracing::warn!(
+            "not every level has told its purges yet; serving with those that are known"
+        );
+    }
     let servers = Servers::start(&gateway, listeners, recall_key()?, tls)?;
     if let Some(certificate) = certificate {
         #[expect(clippy::disallowed_methods, reason = "nothing is lost when the process ends it")]
@@ -141,6 +149,7 @@ async fn assemble(settings: Settings) -> Result<Arc<Gateway>, ServeError> {
         l1: settings.l1(),
         l2: settings.l2(),
         l3: settings.l3(),
+        purge: settings.purge(),
         flights: settings.flights(),
         sentinel: settings.sentinel(),
         origin: factory,

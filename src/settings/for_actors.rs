@@ -1,9 +1,11 @@
 //! From the deployer's settings to the plain ones of the actors.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anteroom_actors::settings::{
-    BreakerSettings, Database, FlightSettings, L1Settings, L2Settings, L3Settings, SentinelSettings,
+    BreakerSettings, Database, FlightSettings, L1Settings, L2Settings, L3Settings, PurgeSettings,
+    SentinelSettings,
 };
 
 use super::validate::sqlite_path;
@@ -13,6 +15,10 @@ const DATABASE_FILE: &str = "anteroom.db";
 
 /// A record holds, beside the answer, its key, tags and headers.
 const RECORD_OVERHEAD: ByteSize = ByteSize::from_kib(64);
+
+/// How much longer purges are remembered than any answer is kept: a fill may have been under way, and
+/// clocks differ.
+const PURGE_MARGIN: Duration = Duration::from_secs(86_400);
 
 impl Settings {
     /// Returns the bounds of L1.
@@ -56,6 +62,22 @@ impl Settings {
             sweep_batch: l3.sweep_batch,
             breaker: breaker(&l3.breaker),
         })
+    }
+
+    /// Returns how purges spread. They are remembered for longer than any level keeps an answer.
+    pub fn purge(&self) -> PurgeSettings {
+        let residences = [&self.l1.residence, &self.l2.residence, &self.l3.residence];
+        let lives = self.routes.iter().map(|route| {
+            let stale = route.stale_while_revalidate.get().max(route.stale_if_error.get());
+            route.lifetime.get().saturating_add(stale)
+        });
+        let longest = residences.into_iter().map(|residence| residence.get()).chain(lives).max();
+        PurgeSettings {
+            poll_interval: self.purge.poll_interval.get(),
+            record_timeout: self.purge.record_timeout.get(),
+            max_labels: self.purge.max_labels,
+            keep_for: longest.unwrap_or_default().saturating_add(PURGE_MARGIN),
+        }
     }
 
     /// Returns how flights end.
@@ -107,8 +129,6 @@ fn breaker(breaker: &Breaker) -> BreakerSettings {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::super::Secret;
     use super::*;
 
@@ -122,6 +142,8 @@ mod tests {
         assert_eq!(l3.max_record_bytes, 8 * 1024 * 1024 + 64 * 1024);
         assert_eq!(settings.flights().level_budget, Duration::from_millis(45));
         assert_eq!(settings.sentinel().late_after, Duration::from_secs(2));
+        // The embeddings' day, another one stale, and the margin.
+        assert_eq!(settings.purge().keep_for, Duration::from_secs(3 * 86_400));
     }
 
     #[test]

@@ -138,6 +138,28 @@ impl Default for L3 {
     }
 }
 
+/// How purges spread over levels and gateways.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Purge {
+    /// How often L2 and L3 are asked for purges of other gateways.
+    pub poll_interval: HumanDuration,
+    /// Longest wait for a level to record a purge, before it is called partial.
+    pub record_timeout: HumanDuration,
+    /// Most labels with a generation of their own.
+    pub max_labels: usize,
+}
+
+impl Default for Purge {
+    fn default() -> Self {
+        Self {
+            poll_interval: HumanDuration::from_millis(250),
+            record_timeout: HumanDuration::from_secs(1),
+            max_labels: 100_000,
+        }
+    }
+}
+
 /// When a level whose server fails is skipped, and how it comes back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -44,7 +44,7 @@ pub use access::{Auth, ClientKey, Cors, KeyDigest, NotADigest, Tls};
 pub use effective::effective;
 pub use error::{Problem, SettingsError};
 pub use flights::{Flights, Sentinel};
-pub use levels::{Breaker, Cache, L1, L2, L3};
+pub use levels::{Breaker, Cache, L1, L2, L3, Purge};
 pub use load::{Loaded, load};
 pub use overlay::short_forms;
 pub use resources::{Conversation, Memory, Models, Response, Scaler, Warming};
@@ -77,6 +77,8 @@ pub struct Settings {
     pub l2: L2,
     /// Level 3: a database.
     pub l3: L3,
+    /// How purges spread over levels and gateways.
+    pub purge: Purge,
     /// How calls are shared and how they end.
     pub flights: Flights,
     /// How the sentinel watches the actors.
@@ -111,6 +113,7 @@ impl Default for Settings {
             l1: L1::default(),
             l2: L2::default(),
             l3: L3::default(),
+            purge: Purge::default(),
             flights: Flights::default(),
             sentinel: Sentinel::default(),
             upstreams: upstreams::default_upstreams(),

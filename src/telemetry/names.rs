@@ -233,7 +233,7 @@ const fn value(
 }
 
 /// Every number of every actor.
-pub const ACTOR_NUMBERS: [ActorNumber; 35] = [
+pub const ACTOR_NUMBERS: [ActorNumber; 40] = [
     event("lookups", &["l1", "l2", "l3"], "a key was asked for; hit, miss, error or skipped"),
     event("hits", &["l1", "l2", "l3"], "a lookup found a fresh entry"),
     event("misses", &["l1", "l2", "l3"], "a lookup found none"),
@@ -256,6 +256,15 @@ pub const ACTOR_NUMBERS: [ActorNumber; 35] = [
     event("evictions", &["l1", "l3"], "an entry left to make room"),
     event("expired", &["l1", "l3"], "an entry left because its time was over"),
     event("purged", &["l1", "l2", "l3"], "an entry was not served, or not taken: it was purged"),
+    event("erased", &["l3"], "a row was removed behind, because it had been purged"),
+    event("applied", &["purging"], "a purge was made here"),
+    event(
+        "heard",
+        &["purging"],
+        "a purge made by another gateway, or before the start, was heard of",
+    ),
+    value("unrecorded", &["purging"], "purges that L2 or L3 has not recorded yet"),
+    value("labels", &["purging"], "purged names, keys and so on that are told apart"),
     event("breaker_opened", &["l2", "l3"], "the level was left out because its server failed"),
     value("entries", &["l1", "l3"], "entries held"),
     value("bytes", &["l1", "l3"], "bytes held; L1 counts headers and overhead, L3 records"),
