@@ -10,6 +10,7 @@ pub mod error;
 pub mod gateway;
 pub mod handlers;
 pub mod operations;
+pub mod purge_request;
 pub mod recall;
 pub mod respond;
 pub mod revoked;

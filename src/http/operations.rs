@@ -12,7 +12,7 @@ use actix_web::{Error, HttpRequest, HttpResponse};
 use serde_json::json;
 
 use super::gateway::Gateway;
-use super::handlers::health;
+use super::handlers::{cache_admin, health};
 
 /// Path of the metrics.
 pub const METRICS_PATH: &str = "/metrics";
@@ -23,7 +23,13 @@ pub fn configure(config: &mut ServiceConfig) {
         .route("/health/live", web::get().to(health::live))
         .route("/health/ready", web::get().to(health::ready))
         .route("/health/actors", web::get().to(health::actors))
-        .route(METRICS_PATH, web::get().to(metrics));
+        .route(METRICS_PATH, web::get().to(metrics))
+        .route("/api/v1/cache/entry/{key}", web::get().to(cache_admin::entry))
+        .service(
+            web::resource("/api/v1/cache/purge")
+                .route(web::post().to(cache_admin::purge))
+                .default_service(web::to(cache_admin::only_post)),
+        );
     #[cfg(feature = "fault-injection")]
     config.route("/debug/panic/{actor}", web::post().to(health::panic));
     config.default_service(web::to(no_such_page));
@@ -46,7 +52,8 @@ async fn no_such_page(request: HttpRequest) -> HttpResponse {
     error(HttpResponse::NotFound(), &format!("no {path} on the operations listener"))
 }
 
-fn error(mut response: actix_web::HttpResponseBuilder, message: &str) -> HttpResponse {
+/// Returns an error in the form of OpenAI's API, as all of the listener's are.
+pub(super) fn error(mut response: actix_web::HttpResponseBuilder, message: &str) -> HttpResponse {
     response.json(json!({"error": {"message": message, "type": "invalid_request_error"}}))
 }
 

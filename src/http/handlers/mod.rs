@@ -1,6 +1,7 @@
 //! What answers a request, by kind.
 
 mod asked;
+pub mod cache_admin;
 mod conversion;
 mod directives;
 mod flight;
