@@ -2,6 +2,7 @@
 //!
 //! * `support`: what tests stand on: gateway, provider, client, Redis, PostgreSQL, faults.
 //! * `support_checks`: the support itself, so that a test's failure speaks of the gateway.
+//! * `control`: what operators do.
 //! * `failure`: what breaks around the gateway and in it, and what is wrong with requests.
 //! * `rules`: what the sources may import, and that the tables beside this file name real tests.
 //! * `serving`: what callers see.
@@ -16,6 +17,7 @@
     reason = "a test ends by a panic that says what it saw"
 )]
 
+mod control;
 mod failure;
 mod rules;
 mod serving;

@@ -11,6 +11,7 @@ mod invalid_bodies;
 mod keys;
 mod lifetimes;
 mod passing_through;
+mod purge;
 mod routes;
 mod scopes;
 mod sdk;

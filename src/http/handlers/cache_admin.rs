@@ -6,7 +6,7 @@ use actix_web::http::header::{ALLOW, CONTENT_TYPE};
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use anteroom_actors::message::{LevelHandle, Lookup, Place, Purge, Purged, ask};
-use anteroom_actors::model::{CacheKey, Entry, LabelKind, Standing};
+use anteroom_actors::model::{CacheKey, Entry, Form, LabelKind, Standing};
 use futures_util::future::join3;
 use serde_json::{Value, json};
 
@@ -136,7 +136,7 @@ pub async fn entry(gateway: Data<Gateway>, key: Path<String>) -> HttpResponse {
         if !level.enabled {
             return (false, json!({"state": "off"}));
         }
-        let lookup = Lookup { key, streamed: false };
+        let lookup = Lookup { key, form: Form::Object };
         match ask(&level.lookup, lookup, LOOKUP_WITHIN).await {
             Ok(Ok(Some(entry))) => (true, entry_json(&entry, wall_ms)),
             Ok(Ok(None)) => (false, json!({"state": "absent"})),
@@ -166,7 +166,7 @@ fn entry_json(entry: &Entry, wall_ms: u64) -> Value {
     json!({
         "state": "held",
         "status": entry.status,
-        "streamed": entry.streamed,
+        "streamed": entry.form.is_stream(),
         "standing": standing,
         "age_ms": freshness.age_ms(wall_ms),
         "ttl_ms": millis(freshness.remaining(wall_ms)),
