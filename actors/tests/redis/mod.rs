@@ -3,5 +3,5 @@
 mod faults;
 mod foreign;
 mod keeping;
-mod level;
-mod server;
+pub mod level;
+pub mod server;

@@ -2,6 +2,7 @@
 //! empty database of its own.
 
 mod file;
+mod purges;
 
 use super::*;
 use crate::clock::ManualClock;
