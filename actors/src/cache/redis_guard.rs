@@ -1,5 +1,6 @@
 //! L2 without its mailbox: Redis behind a breaker, and the care for its connections.
 
+mod counters;
 mod purges;
 
 use std::cell::{Cell, RefCell};
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, Semaphore};
 
+use self::counters::{Counters, count};
 use super::Breaker;
 use crate::clock::SharedClock;
 use crate::error::LevelError;
@@ -47,22 +49,6 @@ pub(super) struct RedisGuard {
     max_writes: u32,
     work: Notify,
     pub(super) counters: Counters,
-}
-
-/// What L2 has done. Every lookup is one of hits, misses, errors and skipped; every insert that
-/// is not refused is one of inserts and insert_drops.
-#[derive(Debug, Default)]
-pub(super) struct Counters {
-    pub(super) lookups: Cell<u64>,
-    pub(super) hits: Cell<u64>,
-    pub(super) misses: Cell<u64>,
-    pub(super) errors: Cell<u64>,
-    pub(super) skipped: Cell<u64>,
-    pub(super) inserts: Cell<u64>,
-    pub(super) insert_refusals: Cell<u64>,
-    pub(super) insert_drops: Cell<u64>,
-    pub(super) damaged: Cell<u64>,
-    pub(super) purged: Cell<u64>,
 }
 
 impl RedisGuard {
@@ -360,10 +346,6 @@ impl RedisGuard {
         let quarter_ms = u64::try_from(pause.as_millis() / 4).unwrap_or(0).max(1);
         pause + Duration::from_millis(random % quarter_ms)
     }
-}
-
-fn count(counter: &Cell<u64>) {
-    counter.set(counter.get().saturating_add(1));
 }
 
 /// Adds, and stays where it is if the sum is past what an instant can hold.
