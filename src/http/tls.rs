@@ -42,9 +42,11 @@ pub struct Certificate {
     key_file: PathBuf,
     provider: Arc<CryptoProvider>,
     current: ArcSwap<CertifiedKey>,
+    /// What the files were just before they were read: a change from then on is seen.
+    loaded: Seen,
 }
 
-/// What tells one state of the files from another.
+/// What tells one state of the two files from another.
 type Seen = [Option<(Option<SystemTime>, u64, u64)>; 2];
 
 impl Certificate {
@@ -55,8 +57,9 @@ impl Certificate {
     /// A file that cannot be read, is not PEM, or does not fit the other one.
     pub fn load(cert_file: PathBuf, key_file: PathBuf) -> Result<Arc<Self>, TlsError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let loaded = look(&cert_file, &key_file);
         let current = ArcSwap::new(Arc::new(read(&cert_file, &key_file, &provider)?));
-        Ok(Arc::new(Self { cert_file, key_file, provider, current }))
+        Ok(Arc::new(Self { cert_file, key_file, provider, current, loaded }))
     }
 
     /// Returns the configuration of the listener: HTTP/1.1 alone, whatever certificate is in use.
@@ -77,7 +80,7 @@ impl Certificate {
     /// Follows the files for as long as the process lives. Each state of them is tried once; what
     /// cannot be used is logged, and the certificate before it stays.
     pub async fn follow(self: Arc<Self>) {
-        let mut seen = self.look();
+        let mut seen = self.loaded;
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
             let own = Arc::clone(&self);
@@ -92,7 +95,7 @@ impl Certificate {
 
     /// Reads the files again where they are not what they were; returns what they are.
     fn renew(&self, before: Seen) -> Seen {
-        let seen = self.look();
+        let seen = look(&self.cert_file, &self.key_file);
         if seen == before {
             return before;
         }
@@ -105,14 +108,14 @@ impl Certificate {
         }
         seen
     }
+}
 
-    fn look(&self) -> Seen {
-        let state = |path: &Path| {
-            let metadata = fs::metadata(path).ok()?;
-            Some((metadata.modified().ok(), metadata.len(), metadata.ino()))
-        };
-        [state(&self.cert_file), state(&self.key_file)]
-    }
+fn look(cert_file: &Path, key_file: &Path) -> Seen {
+    let state = |path: &Path| {
+        let metadata = fs::metadata(path).ok()?;
+        Some((metadata.modified().ok(), metadata.len(), metadata.ino()))
+    };
+    [state(cert_file), state(key_file)]
 }
 
 impl ResolvesServerCert for Certificate {
