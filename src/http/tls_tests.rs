@@ -76,7 +76,7 @@ fn new_files_are_used_and_bad_ones_are_not() {
     files.write(&first.cert.pem(), &first.signing_key.serialize_pem());
     let certificate = files.load().unwrap();
     let in_use = || certificate.current.load().cert.first().cloned().unwrap();
-    let mut seen = certificate.look();
+    let mut seen = look(&certificate.cert_file, &certificate.key_file);
     let mut renew = || seen = certificate.renew(seen);
     renew();
     assert_eq!(in_use(), *first.cert.der());
