@@ -5,6 +5,7 @@
 //! * [`canonical`]: when are two requests the same?
 //! * [`forms`]: one answer as an object and as a stream; [`caching`]: RFC 9111 as plain deciders.
 //! * [`embeddings`]: a list of inputs answered from what is known of each.
+//! * [`explain`]: which kept answer is nearest to a request that misses.
 //! * [`upstream`]: where answers come from, and whether an answer may be kept.
 //! * [`savings`]: what the cache has spared, by route and model.
 //! * [`http`]: the two listeners.
@@ -15,6 +16,7 @@ pub mod caching;
 pub mod canonical;
 pub mod command_line;
 pub mod embeddings;
+pub mod explain;
 pub mod forms;
 pub mod http;
 pub mod savings;

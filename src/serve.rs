@@ -10,6 +10,7 @@ use anteroom_actors::wiring::{Plan, Topology, Ward};
 use parking_lot::Mutex;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::explain::{HashKey, Sketches};
 use crate::http::access::{Clients, Cors};
 use crate::http::admission::Admission;
 use crate::http::gateway::Gateway;
@@ -157,6 +158,11 @@ async fn assemble(settings: Settings) -> Result<Arc<Gateway>, ServeError> {
         clock: Arc::clone(&clock),
     });
     Ok(Arc::new(Gateway {
+        sketches: Sketches::new(
+            HashKey::new(recall_key()?),
+            settings.routes.len(),
+            settings.explain.sketches,
+        ),
         routes: Routes::new(&settings),
         revoked: Revoked::default(),
         clients: Clients::new(&settings.auth.keys, &scope_secret, &metrics, &clock),

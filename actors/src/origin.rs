@@ -34,6 +34,8 @@ pub struct OriginCall {
     pub lifetimes: Lifetimes,
     /// Whether the answer may be kept, as far as the request goes.
     pub may_keep: bool,
+    /// From which use on the answer is kept beyond L1.
+    pub min_uses: u8,
     /// What the answer can be purged by.
     pub labels: Labels,
     /// The model that is asked, where the request names one.

@@ -95,6 +95,13 @@ impl Canonical {
             .map(|member| member.value(&self.bytes))
     }
 
+    /// Returns the names of the top-level members, spelled canonically and without quotes, each with
+    /// whether it counts.
+    pub fn members(&self) -> impl Iterator<Item = (&[u8], bool)> {
+        let counts = |member: &Member| member.end <= self.counted_len;
+        self.members.iter().map(move |member| (member.name(&self.bytes), counts(member)))
+    }
+
     /// Returns a top-level member's value where it is `true` or `false`.
     pub fn flag(&self, name: &str) -> Option<bool> {
         match self.member(name)? {

@@ -15,6 +15,7 @@ use super::admission::Admission;
 use super::revoked::Revoked;
 use super::routes::Routes;
 use crate::canonical::ScopeSecret;
+use crate::explain::Sketches;
 use crate::settings::Settings;
 use crate::telemetry::Metrics;
 use crate::upstream::Upstreams;
@@ -31,6 +32,8 @@ pub struct Gateway {
     pub upstreams: Arc<Upstreams>,
     /// Makes scopes of credentials.
     pub scope_secret: ScopeSecret,
+    /// Outlines of recent requests, to explain others by.
+    pub sketches: Sketches,
     /// Credentials that the provider refuses.
     pub revoked: Revoked,
     /// The callers who have keys, where keys are wanted.

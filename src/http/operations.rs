@@ -12,10 +12,13 @@ use actix_web::{Error, HttpRequest, HttpResponse};
 use serde_json::json;
 
 use super::gateway::Gateway;
-use super::handlers::{cache_admin, health};
+use super::handlers::{cache_admin, explain, health};
 
 /// Path of the metrics.
 pub const METRICS_PATH: &str = "/metrics";
+
+/// Path of the dry run of a request.
+pub const EXPLAIN_PATH: &str = "/api/v1/cache/explain";
 
 /// Adds the operations listener's routes.
 pub fn configure(config: &mut ServiceConfig) {
@@ -25,6 +28,11 @@ pub fn configure(config: &mut ServiceConfig) {
         .route("/health/actors", web::get().to(health::actors))
         .route(METRICS_PATH, web::get().to(metrics))
         .route("/api/v1/cache/entry/{key}", web::get().to(cache_admin::entry))
+        .service(
+            web::resource(EXPLAIN_PATH)
+                .route(web::post().to(explain::explain))
+                .default_service(web::to(cache_admin::only_post)),
+        )
         .service(
             web::resource("/api/v1/cache/purge")
                 .route(web::post().to(cache_admin::purge))

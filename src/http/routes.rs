@@ -39,6 +39,8 @@ pub struct Route {
     pub uncounted: Arc<[Uncounted]>,
     /// Which requests' answers are kept.
     pub keep: KeepRules,
+    /// From which use on an answer is kept beyond L1.
+    pub min_uses: u8,
     /// Pause between two events of a kept stream; zero for none.
     pub replay_interval: Duration,
     /// Whether an answer's forms can be turned into each other.
@@ -172,6 +174,7 @@ impl Route {
                 tools: route.keep_tools,
                 unseeded: route.keep_unseeded,
             },
+            min_uses: u8::try_from(route.min_uses).unwrap_or(u8::MAX),
             replay_interval: route.replay_interval.get(),
             converts: route.cache && forms::converts(route.profile),
             labels: vec![Label::new(LabelKind::Route, route.name.as_bytes())],

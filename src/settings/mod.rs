@@ -7,6 +7,7 @@
 mod access;
 mod effective;
 mod error;
+mod explain;
 mod fill;
 mod flights;
 mod for_actors;
@@ -43,12 +44,13 @@ use serde::{Deserialize, Serialize};
 pub use access::{Auth, ClientKey, Cors, KeyDigest, NotADigest, Tls};
 pub use effective::effective;
 pub use error::{Problem, SettingsError};
+pub use explain::Explain;
 pub use flights::{Flights, Sentinel};
 pub use levels::{Breaker, Cache, L1, L2, L3, Purge};
 pub use load::{Loaded, load};
 pub use overlay::short_forms;
 pub use resources::{Conversation, Memory, Models, Response, Scaler, Warming};
-pub use routes::{Route, Scope};
+pub use routes::{Reject, Route, Scope};
 pub use secret::{Secret, mask_url};
 pub use server::{Admin, Log, LogFormat, LogLevel, Server};
 pub use sources::{Source, Sources};
@@ -87,6 +89,8 @@ pub struct Settings {
     pub upstreams: BTreeMap<String, Upstream>,
     /// Which request goes where, in the order they are tried.
     pub routes: Vec<Route>,
+    /// What is remembered to explain misses.
+    pub explain: Explain,
     /// The gateway's own memory.
     pub memory: Memory,
     /// Fetching what will be asked for soon.
@@ -118,6 +122,7 @@ impl Default for Settings {
             sentinel: Sentinel::default(),
             upstreams: upstreams::default_upstreams(),
             routes: routes::default_routes(),
+            explain: Explain::default(),
             memory: Memory::default(),
             warming: Warming::default(),
             scaler: Scaler::default(),

@@ -167,9 +167,13 @@ const RANGES: &[(&str, Range)] = &[
     ("routes.*.lifetime", time(secs(1), days(365))),
     ("routes.*.max_ttl", time(secs(1), days(365))),
     ("routes.*.max_choices", count(1, 1_000)),
+    ("routes.*.negative.*", time(secs(1), days(1))),
+    ("routes.*.max_entry", size(kib(1), mib(256))),
+    ("routes.*.min_uses", count(1, 100)),
     ("routes.*.replay_interval", time(secs(0), secs(10))),
     ("routes.*.stale_while_revalidate", time(secs(0), days(365))),
     ("routes.*.stale_if_error", time(secs(0), days(365))),
+    ("explain.sketches", count(0, 65_536)),
     ("memory.threshold", size(mib(16), tib(1))),
     ("conversation.max_history", count(1, 10_000)),
     ("models.max_loaded", count(1, 1_000)),
@@ -250,6 +254,8 @@ mod tests {
     fn tree() -> Value {
         let mut settings = Settings::default();
         settings.auth.keys.push(ClientKey::default());
+        let route = settings.routes.first_mut().unwrap();
+        route.negative.insert("404".to_owned(), secs(30));
         serde_json::to_value(settings).unwrap()
     }
 

@@ -1,9 +1,11 @@
 //! Which request goes where, and whether its answer is kept. Unit, range and default of each key
 //! stand in `config.yaml`.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use super::units::HumanDuration;
+use super::units::{ByteSize, HumanDuration};
 use crate::canonical::Profile;
 
 /// One route.
@@ -42,6 +44,14 @@ pub struct Route {
     pub keep_tools: bool,
     /// Whether answers that are drawn by chance are kept without a `seed`.
     pub keep_unseeded: bool,
+    /// How long answers of a status that is no success are kept, by status; others are not.
+    pub negative: BTreeMap<String, HumanDuration>,
+    /// Answers that are not kept; at most [`Self::MAX_REJECTS`].
+    pub reject: Vec<Reject>,
+    /// Largest body that is kept; null for what `cache.max_entry` says.
+    pub max_entry: Option<ByteSize>,
+    /// From which use on an answer is kept in L2 and L3, its making counted as the first.
+    pub min_uses: u64,
     /// Pause between two events of a kept stream.
     pub replay_interval: HumanDuration,
     /// Who shares answers.
@@ -69,6 +79,10 @@ impl Default for Route {
             max_choices: None,
             keep_tools: true,
             keep_unseeded: true,
+            negative: BTreeMap::new(),
+            reject: Vec::new(),
+            max_entry: None,
+            min_uses: 1,
             replay_interval: HumanDuration::from_millis(0),
             scope: Scope::Credential,
             forward_headers: Vec::new(),
@@ -76,7 +90,45 @@ impl Default for Route {
     }
 }
 
+/// What an answer holds that is not kept: a text that `pattern` finds, at `pointer`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Reject {
+    /// JSON pointer (RFC 6901) into the answer; empty for the whole of it.
+    pub pointer: String,
+    /// Regular expression, found anywhere in the text; at most [`Self::MAX_PATTERN`] bytes.
+    pub pattern: String,
+}
+
+impl Reject {
+    /// Longest pattern, in bytes.
+    pub const MAX_PATTERN: usize = 1_024;
+    /// Longest pointer, in bytes.
+    pub const MAX_POINTER: usize = 512;
+    /// Memory that one compiled pattern may take, in bytes.
+    const MAX_COMPILED: usize = 1 << 20;
+
+    /// Compiles the pattern.
+    ///
+    /// # Errors
+    ///
+    /// In plain words, without the pattern.
+    pub fn compile(&self) -> Result<regex::Regex, &'static str> {
+        if self.pattern.is_empty() || self.pattern.len() > Self::MAX_PATTERN {
+            return Err("empty, or too long");
+        }
+        let built = regex::RegexBuilder::new(&self.pattern).size_limit(Self::MAX_COMPILED).build();
+        built.map_err(|error| match error {
+            regex::Error::CompiledTooBig(_) => "too large when compiled",
+            _ => "not a regular expression",
+        })
+    }
+}
+
 impl Route {
+    /// Most rules that reject answers.
+    pub const MAX_REJECTS: usize = 32;
+
     fn cached(name: &str, method: &str, path: &str, profile: Profile) -> Self {
         Self {
             name: name.to_owned(),

@@ -1,6 +1,7 @@
 //! Are the settings within their ranges, and do they fit together? Every answer, not the first.
 
 mod access;
+mod route_policy;
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -179,6 +180,7 @@ impl Check<'_> {
                 self.refuse(&key("name"), &route.name, "named twice", "a name of its own");
             }
             self.route(&key, route);
+            self.route_policy(&key, route, settings.cache.max_entry);
             if !settings.upstreams.contains_key(&route.upstream) {
                 let known: Vec<&str> = settings.upstreams.keys().map(String::as_str).collect();
                 let allowed = format!("a name under upstreams: {}", known.join(", "));

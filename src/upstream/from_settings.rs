@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::policy::AnswerPolicy;
 use super::spec::{
     BreakerSpec, HttpSpec, ProxySpec, RetrySpec, RouteSpec, SpecError, SpecKind, UpstreamSpec,
 };
@@ -40,7 +41,11 @@ pub fn routes(settings: &Settings) -> Arc<[RouteSpec]> {
     settings
         .routes
         .iter()
-        .map(|route| RouteSpec { profile: route.profile, shared: route.scope == Scope::Shared })
+        .map(|route| RouteSpec {
+            profile: route.profile,
+            shared: route.scope == Scope::Shared,
+            policy: AnswerPolicy::of(route).map(Arc::new),
+        })
         .collect()
 }
 

@@ -5,7 +5,7 @@
 //! * [`origin`]: the [`anteroom_actors::origin::Origin`] of the fetch threads.
 //! * [`forward`]: uncached calls, streamed both ways on the worker's own thread.
 //! * [`builtin`]: the model that is built in.
-//! * [`verdict`]: may this answer be kept? [`sse`]: reading its events.
+//! * [`verdict`]: may this answer be kept? `policy`: the route's word on it; [`sse`]: its events.
 //! * `client`, `connect`, `wire`, `upload`, `body`: HTTP/1.1 by awc, held to RFC 9112.
 //! * `tries`: a call as one or several tries. `breaker`: when an upstream is left alone; `retry`:
 //!   when a request is sent again; `standing`: what the threads share about an upstream.
@@ -22,6 +22,7 @@ pub mod from_settings;
 mod head;
 mod headers;
 pub mod origin;
+mod policy;
 pub mod prepared;
 mod proxy;
 mod retry;
@@ -36,6 +37,7 @@ mod wire;
 
 pub use forward::{Forward, Forwarded, Forwarder};
 pub use from_settings::UpstreamError;
+pub use policy::AnswerPolicy;
 pub use prepared::Upstreams;
 
 #[cfg(test)]

@@ -45,14 +45,14 @@ impl Origin for UpstreamOrigin {
         _kept: Option<Arc<Entry>>,
     ) -> LocalBoxFuture<'static, Result<Reply, OriginError>> {
         let way = self.ways.get(&call.upstream).map(Rc::clone);
-        let route = self.routes.get(call.route).copied();
+        let route = self.routes.get(call.route).cloned();
         Box::pin(async move {
             let (Some(way), Some(route)) = (way, route) else {
                 return Err(internal(&call));
             };
             let answer = match &*way {
-                Way::Http(client) => call_http(client, &call, route).await?,
-                Way::Builtin(builtin) => call_builtin(builtin, call, route).await,
+                Way::Http(client) => call_http(client, &call, &route).await?,
+                Way::Builtin(builtin) => call_builtin(builtin, call, &route).await,
             };
             Ok(Reply::Answer(answer))
         })
@@ -66,7 +66,7 @@ fn internal(call: &OriginCall) -> OriginError {
 async fn call_http(
     client: &HttpClient,
     call: &Arc<OriginCall>,
-    route: RouteSpec,
+    route: &RouteSpec,
 ) -> Result<Answer, OriginError> {
     let endpoint = client.endpoint();
     let pairs = call.headers.iter().map(|header| (&*header.name, &*header.value));
@@ -92,7 +92,7 @@ async fn call_http(
     Ok(Answer { head, stored_headers, shareable, body: reply.body.boxed_local(), judge })
 }
 
-async fn call_builtin(builtin: &Builtin, call: Arc<OriginCall>, route: RouteSpec) -> Answer {
+async fn call_builtin(builtin: &Builtin, call: Arc<OriginCall>, route: &RouteSpec) -> Answer {
     let prepared = builtin.answer(&call.method, &call.target, &call.body);
     if !prepared.think_first.is_zero() {
         actix_rt::time::sleep(prepared.think_first).await;
@@ -108,7 +108,7 @@ async fn call_builtin(builtin: &Builtin, call: Arc<OriginCall>, route: RouteSpec
 ///
 /// Rule: where callers of different credentials share answers, Anteroom is a shared cache
 /// (RFC 9111 §3); with a scope for each it is a private one.
-fn is_shareable(headers: &[Header], route: RouteSpec) -> bool {
+fn is_shareable(headers: &[Header], route: &RouteSpec) -> bool {
     !route.shared
         || (headers::text_of(headers, "set-cookie").is_none() && forbids(headers, route).is_none())
 }
@@ -117,7 +117,7 @@ fn is_shareable(headers: &[Header], route: RouteSpec) -> bool {
 ///
 /// `no-cache` and `max-age` do not: providers send them with every answer, and the lifetime is
 /// the deployer's decision.
-fn forbids(headers: &[Header], route: RouteSpec) -> Option<&'static str> {
+fn forbids(headers: &[Header], route: &RouteSpec) -> Option<&'static str> {
     if headers::lists(headers, "cache-control", "no-store") {
         Some("no-store")
     } else if route.shared && headers::lists(headers, "cache-control", "private") {
@@ -131,11 +131,11 @@ fn forbids(headers: &[Header], route: RouteSpec) -> Option<&'static str> {
 
 fn judge(
     call: &Arc<OriginCall>,
-    route: RouteSpec,
+    route: &RouteSpec,
     head: &Head,
     forbidden: Option<&'static str>,
 ) -> Judge {
-    let call = Arc::clone(call);
+    let (call, profile, policy) = (Arc::clone(call), route.profile, route.policy.clone());
     let status = head.status;
     let value_of = |name| headers::text_of(&head.headers, name).map(str::to_owned);
     let content_type = value_of("content-type");
@@ -143,13 +143,14 @@ fn judge(
     Box::new(move |body: &Bytes| match forbidden {
         Some(reason) => Verdict::Discard(reason),
         None => verdict(&Judged {
-            profile: route.profile,
+            profile,
             streamed: call.form.is_stream(),
             status,
             content_type: content_type.as_deref(),
             content_encoding: content_encoding.as_deref(),
             body,
             lifetimes: call.lifetimes,
+            policy: policy.as_deref(),
         }),
     })
 }

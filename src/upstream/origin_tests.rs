@@ -7,8 +7,8 @@ use super::super::tests::{LIFETIMES, Upstream, ask_origin, call, clock, gather, 
 use super::*;
 use crate::canonical::Profile;
 
-const SHARED: RouteSpec = RouteSpec { profile: Profile::Generic, shared: true };
-const OWN: RouteSpec = RouteSpec { profile: Profile::Generic, shared: false };
+const SHARED: RouteSpec = RouteSpec { profile: Profile::Generic, shared: true, policy: None };
+const OWN: RouteSpec = RouteSpec { profile: Profile::Generic, shared: false, policy: None };
 
 #[test]
 fn what_the_origin_forbids_depends_on_who_shares() {
@@ -23,10 +23,10 @@ fn what_the_origin_forbids_depends_on_who_shares() {
         ("x-other", "private", None, None, true),
     ] {
         let headers = [header(name, value)];
-        assert_eq!(forbids(&headers, SHARED), shared_reason, "{name}: {value}");
-        assert_eq!(forbids(&headers, OWN), own_reason, "{name}: {value}");
-        assert_eq!(is_shareable(&headers, SHARED), is_shared, "{name}: {value}");
-        assert!(is_shareable(&headers, OWN), "{name}: {value}");
+        assert_eq!(forbids(&headers, &SHARED), shared_reason, "{name}: {value}");
+        assert_eq!(forbids(&headers, &OWN), own_reason, "{name}: {value}");
+        assert_eq!(is_shareable(&headers, &SHARED), is_shared, "{name}: {value}");
+        assert!(is_shareable(&headers, &OWN), "{name}: {value}");
     }
 }
 
@@ -78,7 +78,7 @@ async fn an_unknown_upstream_or_route_is_an_error_of_ours() {
 async fn the_built_in_model_answers_and_is_judged_like_a_provider() {
     let kind = SpecKind::Builtin { think_time_per_token: Duration::ZERO };
     let upstreams = Upstreams::prepare(&[UpstreamSpec { name: "up".into(), kind }]).unwrap();
-    let routes = [RouteSpec { profile: Profile::Chat, shared: true }];
+    let routes = [RouteSpec { profile: Profile::Chat, shared: true, policy: None }];
     let origin = factory(upstreams, Arc::new(routes), clock())();
     let body = "{\"messages\":[{\"role\":\"user\",\"content\":\"Hello there\"}]}";
     let mut answer =

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::policy::AnswerPolicy;
 use crate::canonical::Profile;
 
 /// One upstream.
@@ -132,12 +133,14 @@ impl fmt::Debug for ProxySpec {
 }
 
 /// What an origin needs to know of a route.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct RouteSpec {
     /// The API it speaks.
     pub profile: Profile,
     /// Whether callers of different credentials share answers.
     pub shared: bool,
+    /// Which of its answers are kept; `None` where the route says nothing of its own.
+    pub policy: Option<Arc<AnswerPolicy>>,
 }
 
 /// Why an upstream cannot be called as the settings have it. Names no secret.

@@ -3,6 +3,7 @@
 mod apis;
 mod client_keys;
 mod client_limits;
+mod explain;
 mod flights;
 mod followers;
 mod forms;
@@ -11,6 +12,7 @@ mod invalid_bodies;
 mod keys;
 mod lifetimes;
 mod passing_through;
+mod policy;
 mod purge;
 mod routes;
 mod scopes;

@@ -1,7 +1,7 @@
 //! The actor of L1, memory.
 //!
-//! Owns: its [`MemoryStore`], alone, without a lock. Answers: `Lookup`, `Insert`, `Flush`, `Ping`;
-//! takes `Touched`. Sends: nothing. Fails how: it dies only by a bug; its entries are lost then.
+//! Owns: its [`MemoryStore`], alone, without a lock. Answers: `Lookup`, `Peek`, `Insert`, `Flush`, `Ping`;
+//! takes `Touched`. Sends: `Insert` to L2 and L3, of entries that had to be used first. Fails how: it dies only by a bug; its entries are lost then.
 //! Thread: an arbiter of its own.
 
 use std::sync::Arc;
@@ -11,9 +11,10 @@ use actix::{Actor, Addr, Context, Handler, MessageResult};
 use crate::clock::SharedClock;
 use crate::error::LevelError;
 use crate::message::{
-    ActorState, Flush, Insert, InsertOutcome, LevelHandle, Lookup, Ping, Report, Slot, Touched,
+    ActorState, Flush, Insert, InsertOutcome, LevelHandle, Lookup, Peek, Ping, Report, Slot,
+    Touched,
 };
-use crate::model::{Entry, Purges, Versions};
+use crate::model::{CacheKey, Entry, Form, Purges, Versions};
 use crate::settings::L1Settings;
 use crate::store::memory::{MemoryStore, Stored};
 
@@ -29,6 +30,7 @@ const SWEEP_A_HEARTBEAT: usize = 4_096;
 /// L1.
 pub struct L1Actor {
     store: MemoryStore,
+    further: [LevelHandle; 2],
     clock: SharedClock,
     lookups: u64,
     hits: u64,
@@ -38,15 +40,17 @@ pub struct L1Actor {
 }
 
 impl L1Actor {
-    /// Creates an empty L1.
+    /// Creates an empty L1; `further` are L2 and L3.
     pub fn new(
         settings: L1Settings,
+        further: [LevelHandle; 2],
         purges: Purges,
         versions: Versions,
         clock: SharedClock,
     ) -> Self {
         Self {
             store: MemoryStore::new(settings, purges, versions),
+            further,
             clock,
             lookups: 0,
             hits: 0,
@@ -59,9 +63,24 @@ impl L1Actor {
     /// Puts this actor's address where its askers look.
     pub fn connect(addr: &Addr<Self>, handle: &LevelHandle, touched: &Slot<Touched>) {
         handle.lookup.put(addr.clone().recipient());
+        handle.peek.put(addr.clone().recipient());
         handle.insert.put(addr.clone().recipient());
         handle.flush.put(addr.clone().recipient());
         touched.put(addr.clone().recipient());
+    }
+}
+
+impl L1Actor {
+    /// Counts hits; what has been used often enough goes on. A level whose mailbox is full is given
+    /// it at the next use.
+    fn touch(&mut self, key: &CacheKey, hits: u32) {
+        let further = &self.further;
+        self.store.touch(key, hits, |entry| {
+            further.iter().filter(|level| level.enabled).fold(true, |all, level| {
+                let insert = Insert { entry: Arc::clone(entry), converted: false };
+                level.insert.tell(insert) && all
+            })
+        });
     }
 }
 
@@ -81,7 +100,19 @@ impl Handler<Lookup> for L1Actor {
         let (now, wall_ms) = (self.clock.now(), self.clock.wall_ms());
         let found = self.store.get(&message.key, message.form, now, wall_ms);
         self.hits += u64::from(found.is_some());
+        if found.as_ref().is_some_and(|entry| entry.min_uses > 1) {
+            self.touch(&message.key, 1);
+        }
         Ok(found)
+    }
+}
+
+impl Handler<Peek> for L1Actor {
+    type Result = MessageResult<Peek>;
+
+    fn handle(&mut self, message: Peek, _ctx: &mut Self::Context) -> Self::Result {
+        let (now, wall_ms) = (self.clock.now(), self.clock.wall_ms());
+        MessageResult(self.store.get(&message.key, Form::Object, now, wall_ms))
     }
 }
 
@@ -113,7 +144,7 @@ impl Handler<Touched> for L1Actor {
     fn handle(&mut self, message: Touched, _ctx: &mut Self::Context) {
         for (key, hits) in &message.hits {
             self.touches += u64::from(*hits);
-            self.store.touch(key, *hits);
+            self.touch(key, *hits);
         }
     }
 }

@@ -22,6 +22,16 @@ pub struct Lookup {
     pub form: Form,
 }
 
+/// Operations → L1: the entry of `key`, as [`Lookup`] finds it, but not counted as a use.
+///
+/// Deadline: some milliseconds. Loss: as if it were not there.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Option<Arc<Entry>>")]
+pub struct Peek {
+    /// Which answer.
+    pub key: CacheKey,
+}
+
 /// Flight → level: keep `entry`. Sent off the response path.
 ///
 /// Deadline: a second or two; the level answers before its server has. Loss: a later miss.
@@ -68,6 +78,8 @@ pub struct LevelHandle {
     pub enabled: bool,
     /// Takes [`Lookup`].
     pub lookup: Slot<Lookup>,
+    /// Takes [`Peek`]; L1 alone.
+    pub peek: Slot<Peek>,
     /// Takes [`Insert`].
     pub insert: Slot<Insert>,
     /// Takes [`Flush`].
@@ -85,6 +97,7 @@ impl LevelHandle {
             level,
             enabled,
             lookup: Slot::empty(),
+            peek: Slot::empty(),
             insert: Slot::empty(),
             flush: Slot::empty(),
             hear: Slot::empty(),

@@ -30,6 +30,9 @@ pub struct Entry {
     pub form: Form,
     /// How long it may be served.
     pub freshness: Freshness,
+    /// From which use on it is kept beyond L1, its making counted as the first; in L1 alone, since
+    /// what is kept beyond has been used that often.
+    pub min_uses: u8,
     /// What it can be purged by.
     pub labels: Labels,
     /// The model that was asked, where the request names one.
@@ -44,6 +47,12 @@ impl Entry {
     /// What an entry costs beside its bytes: the struct, its shared-pointer header, and a slot
     /// with its list nodes in the cache (CRATES D: 280 bytes a slot).
     pub const OVERHEAD_BYTES: usize = 280 + 16 + size_of::<Self>();
+
+    /// Tells whether it is an error. Such an answer is kept for a short while, in L1 alone: it must
+    /// not take the place of a success that outlives it.
+    pub const fn is_negative(&self) -> bool {
+        self.status >= 400
+    }
 
     /// Returns the bytes of memory this entry accounts for: body, headers and overhead.
     pub fn weight_bytes(&self) -> usize {

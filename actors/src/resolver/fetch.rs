@@ -106,6 +106,7 @@ async fn carry_all(
         headers: stored_headers,
         form: if streamed { Form::Stream } else { Form::Object },
         freshness: Freshness { made_wall_ms: fetching.clock.wall_ms(), ..Freshness::default() },
+        min_uses: call.min_uses,
         labels: call.labels.clone(),
         model: call.model.clone(),
         upstream_latency: took,

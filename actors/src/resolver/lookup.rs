@@ -85,9 +85,11 @@ impl Levels {
     }
 
     /// Gives `entry` to `level`. It is in the level's mailbox when this returns: a heartbeat
-    /// asked for later sees it as pending.
+    /// asked for later sees it as pending. What is to be used more often first is for L1, which hands
+    /// it on; an error is for L1 alone.
     pub fn insert(&self, level: Level, entry: &Arc<Entry>) -> impl Future<Output = ()> + use<> {
-        let handle = self.handles.get(level.index()).filter(|handle| handle.enabled);
+        let is_due = level == Level::L1 || entry.min_uses <= 1 && !entry.is_negative();
+        let handle = self.handles.get(level.index()).filter(|handle| handle.enabled && is_due);
         let asked = handle.map(|handle| {
             let insert = Insert { entry: Arc::clone(entry), converted: false };
             ask(&handle.insert, insert, INSERT_DEADLINE)

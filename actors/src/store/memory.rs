@@ -25,7 +25,7 @@ pub enum Stored {
     Yes,
     /// Not admitted: too large, or asked for less often than what it would displace.
     Refused,
-    /// One as new is held already.
+    /// One as new is held already, or one that is worth more.
     Present,
 }
 
@@ -42,6 +42,10 @@ struct Held {
     entry: Arc<Entry>,
     leaves_at: Instant,
     weight_bytes: u64,
+    /// Uses so far; its making is the first.
+    uses: Cell<u32>,
+    /// Whether it has gone on to the further levels, or need not.
+    handed_on: Cell<bool>,
     ledger: Rc<Ledger>,
     alive: Rc<Cell<bool>>,
 }
@@ -51,10 +55,13 @@ impl Held {
         let weight_bytes = u64::try_from(entry.weight_bytes()).unwrap_or(u64::MAX);
         ledger.bytes.set(ledger.bytes.get().saturating_add(weight_bytes));
         ledger.entries.set(ledger.entries.get().saturating_add(1));
+        let handed_on = Cell::new(entry.min_uses <= 1 || entry.is_negative());
         Self {
             entry,
             leaves_at,
             weight_bytes,
+            uses: Cell::new(1),
+            handed_on,
             ledger: Rc::clone(ledger),
             alive: Rc::new(Cell::new(true)),
         }
@@ -152,9 +159,17 @@ impl MemoryStore {
     }
 
     /// Counts `hits` that were answered elsewhere: recency and frequency stay true.
-    pub fn touch(&mut self, key: &CacheKey, hits: u32) {
-        for _ in 0..hits.min(MOST_COUNTED) {
+    ///
+    /// An entry that has now been used as often as it wants to be goes to `hand_on`; again at each
+    /// later use while `hand_on` says that nobody took it.
+    pub fn touch(&mut self, key: &CacheKey, hits: u32, hand_on: impl FnOnce(&Arc<Entry>) -> bool) {
+        for _ in 1..hits.min(MOST_COUNTED) {
             let _ = self.cache.get(key);
+        }
+        let Some(held) = self.cache.get(key).filter(|held| !held.handed_on.get()) else { return };
+        held.uses.set(held.uses.get().saturating_add(hits));
+        if held.uses.get() >= u32::from(held.entry.min_uses) {
+            held.handed_on.set(hand_on(&held.entry));
         }
     }
 
@@ -176,8 +191,8 @@ impl MemoryStore {
             self.purged += 1;
             return Stored::Refused;
         }
-        let present = self.cache.get(&key).map(|held| held.entry.freshness.made_wall_ms);
-        if present.is_some_and(|made| made > entry.freshness.made_wall_ms) {
+        let present = self.cache.get(&key).map(|held| stands_against(&held.entry, &entry));
+        if present == Some(true) {
             return Stored::Present;
         }
         if present.is_some() {
@@ -244,6 +259,15 @@ impl MemoryStore {
     pub const fn purged(&self) -> u64 {
         self.purged
     }
+}
+
+/// Tells whether `present` stays though `new` has come: it is newer, or `new` only says that the origin
+/// is in trouble, for which `present` can stand in.
+fn stands_against(present: &Entry, new: &Entry) -> bool {
+    let made_wall_ms = new.freshness.made_wall_ms;
+    let is_trouble = new.status >= 500 && !present.is_negative();
+    present.freshness.made_wall_ms > made_wall_ms
+        || is_trouble && present.freshness.is_of_use(made_wall_ms)
 }
 
 #[cfg(test)]

@@ -202,3 +202,55 @@ fn a_replaced_entry_changes_the_version_of_its_key() {
     store.insert(made_at(1, 300, ManualClock::START_WALL_MS + 1), clock.now());
     assert_ne!(watched.of(&key(1)), first);
 }
+
+/// An answer that is asked for once is not worth a place beyond L1.
+#[test]
+fn an_entry_is_handed_on_once_at_the_use_it_waits_for() {
+    let clock = ManualClock::new();
+    let mut store = store_of(settings(10, 1 << 20));
+    let waiting = Entry { min_uses: 3, ..Entry::clone(&entry(1, 100)) };
+    store.insert(Arc::new(waiting), clock.now());
+    store.insert(entry(2, 100), clock.now());
+    let mut handed = Vec::new();
+    for (number, hits, is_taken) in
+        [(1, 1, true), (2, 9, true), (9, 9, true), (1, 1, false), (1, 1, true), (1, 5, true)]
+    {
+        store.touch(&key(number), hits, |entry| {
+            handed.push((entry.key, is_taken));
+            is_taken
+        });
+    }
+    assert_eq!(handed, [(key(1), false), (key(1), true)]);
+    // Another answer in its place begins anew.
+    let new = Entry { min_uses: 2, ..Entry::clone(&made_at(1, 9, ManualClock::START_WALL_MS + 1)) };
+    store.insert(Arc::new(new), clock.now());
+    store.touch(&key(1), 1, |entry| {
+        handed.push((entry.key, true));
+        true
+    });
+    assert_eq!(handed.len(), 3);
+}
+
+#[test]
+fn trouble_never_takes_the_place_of_a_success_that_is_of_use() {
+    let clock = ManualClock::new();
+    let made = |status: u16, later_ms: u64| {
+        let entry = made_at(1, 10, ManualClock::START_WALL_MS + later_ms);
+        Arc::new(Entry { status, min_uses: 2, ..Entry::clone(&entry) })
+    };
+    for (first, second, stored) in [
+        (200, 500, Stored::Present),
+        (200, 404, Stored::Yes),
+        (404, 503, Stored::Yes),
+        (500, 200, Stored::Yes),
+    ] {
+        let mut store = store_of(settings(10, 1 << 20));
+        assert_eq!(store.insert(made(first, 0), clock.now()), Stored::Yes);
+        assert_eq!(store.insert(made(second, 1), clock.now()), stored, "{first} {second}");
+    }
+    let mut store = store_of(settings(10, 1 << 20));
+    store.insert(made(200, 0), clock.now());
+    let over_ms = 7_200_000;
+    assert_eq!(store.insert(made(500, over_ms), clock.now()), Stored::Yes, "its time was over");
+    store.touch(&key(1), 9, |_| panic!("an error goes no further than L1"));
+}

@@ -149,6 +149,7 @@ fn fields(key: CacheKey, reader: &mut Reader) -> Result<Entry, LevelError> {
         body,
         form,
         freshness,
+        min_uses: 0,
         labels,
         model,
         usage,
@@ -278,6 +279,7 @@ mod tests {
             latency_us: u64,
         ) -> Entry {
             Entry {
+                min_uses: 0,
                 key: CacheKey::new(key),
                 status,
                 headers,

@@ -98,7 +98,7 @@ impl Topology {
         };
         let purging = PurgeHandle::new();
         let mut wards = vec![
-            l1_ward(plan.l1, &l1, &touched, &known, &mut panics),
+            l1_ward(plan.l1, [&l1, &l2, &l3], &touched, &known, &mut panics),
             l2_ward(plan.l2, &l2, &purging, &known, &mut panics),
             l3_ward(plan.l3, &l3, &known, &mut panics),
             purge_ward(plan.purge, [&l2, &l3], &purging, &known, &mut panics),

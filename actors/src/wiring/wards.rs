@@ -62,18 +62,19 @@ fn level_in_flight(handle: &LevelHandle) -> impl Fn() -> usize + Send + 'static 
 
 pub(super) fn l1_ward(
     settings: L1Settings,
-    handle: &LevelHandle,
+    [handle, l2, l3]: [&LevelHandle; 3],
     touched: &Slot<Touched>,
     known: &Known,
     panics: &mut Panics,
 ) -> Ward {
     let (known, in_flight) = (known.clone(), level_in_flight(handle));
     let (handle, touched, panic) = (handle.clone(), touched.clone(), panics.port("l1"));
+    let further = [l2.clone(), l3.clone()];
     Ward::on(
         "l1",
         move || {
             let Known { purges, versions, clock } = known.clone();
-            L1Actor::new(settings.clone(), purges, versions, clock)
+            L1Actor::new(settings.clone(), further.clone(), purges, versions, clock)
         },
         move |addr| {
             L1Actor::connect(addr, &handle, &touched);

@@ -209,6 +209,7 @@ impl Stage {
             form: Form::Stream,
             lifetimes: LIFETIMES,
             may_keep: true,
+            min_uses: 1,
             labels,
             model: None,
         });

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::HttpRequest;
-use actix_web::http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderName};
+use actix_web::http::header::{ACCEPT, CONTENT_TYPE, HeaderName};
 use anteroom_actors::model::{CacheKey, Form, Header, Label, LabelKind, Labels};
 use anteroom_actors::origin::OriginCall;
 use bytes::Bytes;
@@ -12,49 +12,18 @@ use highway::{HighwayHash, HighwayHasher, Key};
 
 use super::directives::Directives;
 use super::guard;
-use crate::canonical::{CREDENTIAL_HEADERS, Canonical, KeyBody, KeyParts, Scope, canonicalise};
-use crate::forms::{ask_for_usage, wants_usage};
+use super::reading::{self, Reading, Understood};
+use crate::canonical::{CREDENTIAL_HEADERS, Scope};
+use crate::forms::ask_for_usage;
 use crate::http::error::ApiError;
 use crate::http::recall::{Digest, Meaning};
 use crate::http::routes::Route;
 use crate::http::worker::Worker;
 
-/// Bodies from this size on are read on another thread: bringing megabytes into canonical form takes
-/// tens of milliseconds, for which this thread's other requests would wait.
-const READ_ELSEWHERE_FROM: usize = 256 * 1024;
-
-/// What a request turned out to be.
-pub(super) enum Understood {
-    /// Its answer has this key.
-    Keyed(Meaning),
-    /// It goes past the cache, for this reason.
-    Bypass(&'static str),
-}
-
-async fn canonical(body: &Bytes, route: &Route) -> Result<Canonical, ApiError> {
-    if body.len() < READ_ELSEWHERE_FROM {
-        return canonicalise(body, &route.uncounted).map_err(ApiError::Json);
-    }
-    let (body, uncounted) = (body.clone(), Arc::clone(&route.uncounted));
-    let read = actix_web::web::block(move || canonicalise(&body, &uncounted)).await;
-    read.map_err(|_pool_is_gone| ApiError::Internal)?.map_err(ApiError::Json)
-}
-
 /// Returns who shares answers to `request`.
 pub(super) fn scope_of(worker: &Worker, route: &Route, request: &HttpRequest) -> Scope {
-    if route.shared {
-        return Scope::shared();
-    }
-    let headers = request.headers();
-    let credentials = CREDENTIAL_HEADERS
-        .iter()
-        .flat_map(|name| headers.get_all(*name).map(move |value| (*name, value.as_bytes())));
-    let secret = &worker.gateway.scope_secret;
-    match guard::client_of(worker, request) {
-        Some(client) if route.passes_credential => secret.scope_within(client.scope, credentials),
-        Some(client) => client.scope,
-        None => secret.scope(credentials),
-    }
+    let client = guard::client_of(worker, request);
+    reading::scope_of(&worker.gateway, route, client, request.headers())
 }
 
 /// A request on a cached route.
@@ -72,8 +41,16 @@ impl Asked<'_> {
         self.request.uri().path_and_query().map_or("/", |target| target.as_str())
     }
 
-    fn header(&self, name: &HeaderName) -> impl Iterator<Item = &[u8]> {
-        self.request.headers().get_all(name).map(|value| value.as_bytes())
+    fn reading(&self) -> Reading<'_> {
+        Reading {
+            gateway: &self.worker.gateway,
+            route: self.route,
+            method: self.request.method().as_str(),
+            uri: self.request.uri(),
+            headers: self.request.headers(),
+            client: guard::client_of(self.worker, self.request),
+            body: &self.body,
+        }
     }
 
     /// Returns the digest of the request as it came: everything that counts, each part with its
@@ -107,7 +84,7 @@ impl Asked<'_> {
         CacheKey::new(digest)
     }
 
-    /// Reads the request: its key, or why it goes past the cache.
+    /// Reads the request: its key, or why it goes past the cache. Its outline is remembered.
     ///
     /// # Errors
     ///
@@ -116,65 +93,14 @@ impl Asked<'_> {
         &self,
         directives: &Directives<'_>,
     ) -> Result<Understood, ApiError> {
-        let encoded = self.header(&CONTENT_ENCODING).any(|encoding| encoding != b"identity");
-        if encoded {
-            return Ok(Understood::Bypass("content-encoding"));
+        let reading = self.reading();
+        let (understood, canonical) = reading.understand(directives).await?;
+        if let Understood::Keyed(meaning) = &understood
+            && !directives.no_store
+        {
+            reading.sketch(meaning.key, canonical.as_ref(), directives);
         }
-        let multipart = self.header(&CONTENT_TYPE).any(|kind| {
-            kind.get(..10).is_some_and(|start| start.eq_ignore_ascii_case(b"multipart/"))
-        });
-        if multipart {
-            return Ok(Understood::Bypass("multipart"));
-        }
-        if self.body.is_empty() {
-            return Ok(Understood::Keyed(Meaning {
-                key: self.key(KeyBody::None, directives),
-                form: Form::Object,
-                model: None,
-            }));
-        }
-        let profile = self.route.profile;
-        let canonical = canonical(&self.body, self.route).await?;
-        if let Some(reason) = profile.bypass_reason(&canonical) {
-            return Ok(Understood::Bypass(reason));
-        }
-        if let Some(reason) = self.route.keep.reason(&canonical) {
-            return Ok(Understood::Bypass(reason));
-        }
-        let form = match canonical.flag("stream") {
-            Some(true) if self.route.converts && !wants_usage(&self.body) => {
-                Form::StreamWithoutUsage
-            }
-            Some(true) => Form::Stream,
-            _ => Form::Object,
-        };
-        let key = self.key(KeyBody::Json(&canonical), directives);
-        let model = canonical.model().map(Arc::from);
-        Ok(Understood::Keyed(Meaning { key, form, model }))
-    }
-
-    fn key(&self, body: KeyBody<'_>, directives: &Directives<'_>) -> CacheKey {
-        let keyed = self.keyed_headers();
-        let headers: Vec<(&str, &[u8])> =
-            keyed.iter().map(|(name, value)| (name.as_str(), *value)).collect();
-        let uri = self.request.uri();
-        KeyParts {
-            route: &self.route.name,
-            upstream: &self.route.upstream_identity,
-            method: self.request.method().as_str(),
-            path: uri.path(),
-            query: uri.query(),
-            scope: &self.scope(),
-            namespace: directives.namespace,
-            headers: &headers,
-            body,
-        }
-        .key()
-    }
-
-    fn keyed_headers(&self) -> Vec<(&HeaderName, &[u8])> {
-        let names = self.route.keyed_headers.iter();
-        names.flat_map(|name| self.header(name).map(move |value| (name, value))).collect()
+        Ok(understood)
     }
 
     /// Returns who shares the answer.
@@ -211,6 +137,7 @@ impl Question<'_> {
             form: meaning.form,
             lifetimes: self.directives.lifetimes(asked.route),
             may_keep: !self.directives.no_store,
+            min_uses: asked.route.min_uses,
             labels: self.labels(),
             model: meaning.model.as_deref().map(Box::from),
         })
@@ -223,6 +150,7 @@ impl Question<'_> {
             value: Bytes::copy_from_slice(value),
         };
         let mut headers: Vec<Header> = asked
+            .reading()
             .keyed_headers()
             .into_iter()
             .map(|(name, value)| own(name.as_str(), value))
@@ -251,15 +179,24 @@ impl Question<'_> {
     fn labels(&self) -> Labels {
         let generation = self.asked.worker.gateway.topology.purges.generation();
         let mut names = self.asked.route.labels.clone();
-        names.push(Label::new(LabelKind::Scope, self.asked.scope().as_bytes()));
-        if let Some(model) = &self.meaning.model {
-            names.push(Label::new(LabelKind::Model, model.as_bytes()));
-        }
-        let Directives { namespace, tags, .. } = &self.directives;
-        if !namespace.is_empty() {
-            names.push(Label::new(LabelKind::Namespace, namespace.as_bytes()));
-        }
-        names.extend(tags.iter().map(|tag| Label::new(LabelKind::Tag, tag.as_bytes())));
+        let scope = self.asked.scope();
+        let own = own_labels(&scope, &self.meaning, &self.directives);
+        names.extend(own.into_iter().map(|(kind, name)| Label::new(kind, name)));
         Labels { generation, names }
     }
+}
+
+/// Returns what the answer to a request can be purged by, beside its route's labels.
+pub(super) fn own_labels<'a>(
+    scope: &'a Scope,
+    meaning: &'a Meaning,
+    directives: &'a Directives<'_>,
+) -> Vec<(LabelKind, &'a [u8])> {
+    let mut names = vec![(LabelKind::Scope, scope.as_bytes())];
+    names.extend(meaning.model.as_ref().map(|model| (LabelKind::Model, model.as_bytes())));
+    if !directives.namespace.is_empty() {
+        names.push((LabelKind::Namespace, directives.namespace.as_bytes()));
+    }
+    names.extend(directives.tags.iter().map(|tag| (LabelKind::Tag, tag.as_bytes())));
+    names
 }

@@ -70,7 +70,7 @@ pub async fn purge(
 pub async fn only_post() -> HttpResponse {
     let mut response = HttpResponse::MethodNotAllowed();
     response.insert_header((ALLOW, "POST"));
-    error(response, "a purge is a POST")
+    error(response, "this page takes a POST")
 }
 
 fn is_json(request: &HttpRequest) -> bool {

@@ -24,7 +24,8 @@ pub(super) async fn in_form(
     entry: Arc<Entry>,
 ) -> Result<Arc<Entry>, FormError> {
     let form = question.meaning.form;
-    if entry.form == form || !question.asked.route.converts {
+    // An error has one form: the one it came in.
+    if entry.form == form || !question.asked.route.converts || entry.status != 200 {
         return Ok(entry);
     }
     let body = body_in_form(question, entry.form, entry.body.clone()).await?;

@@ -48,7 +48,15 @@ impl<'a> Directives<'a> {
     ///
     /// [`ApiError::Header`] naming the header and what it may hold.
     pub fn of(request: &'a HttpRequest, route: &Route) -> Result<Self, ApiError> {
-        let headers = request.headers();
+        Self::in_headers(request.headers(), route)
+    }
+
+    /// As [`Self::of`], of a request with these headers.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::of`].
+    pub fn in_headers(headers: &'a HeaderMap, route: &Route) -> Result<Self, ApiError> {
         let standard = if route.ignores_cache_control {
             RequestDirectives::default()
         } else {

@@ -4,11 +4,13 @@ mod asked;
 pub mod cache_admin;
 mod conversion;
 mod directives;
+pub mod explain;
 mod flight;
 pub mod forward;
 pub mod guard;
 pub mod health;
 pub mod proxy;
+mod reading;
 mod replay;
 
 pub use directives::STEERING_HEADERS;

@@ -11,13 +11,15 @@ use anteroom_actors::message::{Lookup, ask};
 use anteroom_actors::model::{Entry, Level, Outcome, Sample, Use};
 use anteroom_actors::resolver::{InsteadOf, Refresh};
 
-use super::asked::{Asked, Question, Understood};
+use super::asked::{Asked, Question};
 use super::conversion::in_form;
 use super::directives::Directives;
+use super::reading::Understood;
 use super::{flight, forward, replay};
 use crate::canonical::ErrorForm;
 use crate::http::body::{self, CallersBody};
 use crate::http::error::ApiError;
+use crate::http::gateway::Gateway;
 use crate::http::recall::{Digest, Recalled};
 use crate::http::respond::{self, StoredHead, Timing};
 use crate::http::routes::Route;
@@ -33,7 +35,7 @@ const PATH_SHOWN: usize = 128;
 pub async fn handle(worker: Rc<Worker>, request: HttpRequest, payload: Payload) -> HttpResponse {
     let arrived = worker.gateway.clock.now();
     let under_way = worker.enter();
-    let mut response = match find(&worker, &request) {
+    let mut response = match find(&worker.gateway, request.method(), request.path()) {
         Err(error) => {
             let response = error.response(form_of(request.path()));
             CallersBody::new(payload).close_after(response)
@@ -52,8 +54,16 @@ pub async fn handle(worker: Rc<Worker>, request: HttpRequest, payload: Payload) 
     response
 }
 
-fn find<'a>(worker: &'a Worker, request: &HttpRequest) -> Result<&'a Route, ApiError> {
-    let (method, path) = (request.method(), request.path());
+/// Returns the route of a request.
+///
+/// # Errors
+///
+/// When there is none, or what is asked for is never served.
+pub(super) fn find<'a>(
+    gateway: &'a Gateway,
+    method: &Method,
+    path: &str,
+) -> Result<&'a Route, ApiError> {
     if method == Method::CONNECT || method == Method::TRACE {
         return Err(ApiError::Method(method.to_string()));
     }
@@ -63,7 +73,7 @@ fn find<'a>(worker: &'a Worker, request: &HttpRequest) -> Result<&'a Route, ApiE
     if path == "/v1/realtime" {
         return Err(ApiError::NotServed("/v1/realtime (web sockets)"));
     }
-    worker.gateway.routes.find(method.as_str(), path).ok_or_else(|| ApiError::NoRoute {
+    gateway.routes.find(method.as_str(), path).ok_or_else(|| ApiError::NoRoute {
         method: method.as_str().chars().take(16).collect(),
         path: path.chars().take(PATH_SHOWN).collect(),
     })

@@ -177,7 +177,8 @@ pub(super) fn prepared(spec: HttpSpec) -> Arc<Upstreams> {
 }
 
 pub(super) fn origin(spec: HttpSpec) -> std::rc::Rc<dyn Origin> {
-    let routes = [false, true].map(|shared| RouteSpec { profile: Profile::Generic, shared });
+    let routes =
+        [false, true].map(|shared| RouteSpec { profile: Profile::Generic, shared, policy: None });
     factory(prepared(spec), Arc::new(routes), clock())()
 }
 
@@ -194,6 +195,7 @@ pub(super) fn call(method: &str, target: &str, body: &'static str) -> OriginCall
         form: Form::Object,
         lifetimes: LIFETIMES,
         may_keep: true,
+        min_uses: 1,
         labels: Labels::default(),
         model: None,
     }

@@ -29,11 +29,15 @@ pub enum Reason {
     NoTerminalEvent,
     /// A stream holds an error.
     ErrorEvent,
+    /// A rule of the route refuses it.
+    Rejected,
+    /// It is larger than the route keeps.
+    TooLarge,
 }
 
 impl Reason {
     /// All reasons, for tables.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Status,
         Self::Encoding,
         Self::Form,
@@ -47,6 +51,8 @@ impl Reason {
         Self::ToolArguments,
         Self::NoTerminalEvent,
         Self::ErrorEvent,
+        Self::Rejected,
+        Self::TooLarge,
     ];
 
     /// Returns the token in `Cache-Status` and metrics.
@@ -65,6 +71,8 @@ impl Reason {
             Self::ToolArguments => "tool-arguments",
             Self::NoTerminalEvent => "no-terminal-event",
             Self::ErrorEvent => "error-event",
+            Self::Rejected => "rejected",
+            Self::TooLarge => "too-large",
         }
     }
 }

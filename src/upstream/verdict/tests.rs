@@ -26,6 +26,7 @@ fn judge_as(profile: Profile, content_type: &str, body: &str) -> Verdict {
         content_encoding: None,
         body: body.as_bytes(),
         lifetimes: LIFETIMES,
+        policy: None,
     })
 }
 

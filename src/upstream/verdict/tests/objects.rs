@@ -25,6 +25,7 @@ fn an_answer_must_be_a_plain_success() {
         content_encoding: None,
         body: body.as_bytes(),
         lifetimes: LIFETIMES,
+        policy: None,
     };
     let generic = Judged { profile: Profile::Generic, ..good };
     for status in [201, 202, 203, 204, 206, 301, 304, 400, 401, 403, 404, 429, 500, 503, 529] {

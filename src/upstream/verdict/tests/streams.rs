@@ -173,6 +173,7 @@ fn any_other_stream_is_kept_when_it_ends_cleanly() {
         content_encoding: None,
         body: b"data: a\n\n",
         lifetimes: LIFETIMES,
+        policy: None,
     };
     assert_eq!(verdict(&unasked), keep(None));
 }

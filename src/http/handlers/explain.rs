@@ -1,0 +1,133 @@
+//! A dry run of a request: what it means, what of it counts, whether it would hit, and if not, which
+//! kept answer is nearest.
+//!
+//! Nothing goes upstream and nothing is kept. It works in the scope of the credentials it is given:
+//! who shows none of a caller's learns nothing of that caller's requests.
+
+mod answer;
+mod kept;
+mod submitted;
+
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use serde_json::json;
+
+use self::answer::{Explanation, hex};
+use self::kept::{find_kept, nearest_miss};
+use self::submitted::{Mistake, Submitted};
+use super::asked::own_labels;
+use super::directives::Directives;
+use super::proxy;
+use super::reading::{Reading, Understood};
+use crate::http::access::shown::{self, Shown};
+use crate::http::access::{Caller, Client};
+use crate::http::body;
+use crate::http::gateway::Gateway;
+use crate::http::recall::Meaning;
+
+/// A request in JSON is longer than the request.
+const MOST_TIMES_THE_BODY: usize = 2;
+
+/// Answers with what the submitted request means.
+pub async fn explain(
+    gateway: Data<Gateway>,
+    request: HttpRequest,
+    mut payload: Payload,
+) -> HttpResponse {
+    let server = &gateway.settings.server;
+    let most = server.max_body.as_usize().saturating_mul(MOST_TIMES_THE_BODY);
+    let text = match body::read(&request, &mut payload, most, server.body_timeout.get()).await {
+        Ok(whole) => whole.bytes,
+        Err(error) => return error.response(crate::canonical::ErrorForm::OpenAi),
+    };
+    let explained = match Submitted::read(&text) {
+        Ok(submitted) => dry_run(&gateway, submitted).await,
+        Err(mistake) => Err(mistake),
+    };
+    match explained {
+        Ok(explanation) => HttpResponse::Ok().json(explanation),
+        Err(Mistake { field, reason }) => HttpResponse::BadRequest().json(json!({"error": {
+            "message": format!("{field}: {reason}"),
+            "type": "invalid_request_error",
+            "param": field,
+        }})),
+    }
+}
+
+async fn dry_run(gateway: &Gateway, mut submitted: Submitted) -> Result<Explanation, Mistake> {
+    let path = submitted.uri.path();
+    let route = proxy::find(gateway, &submitted.method, path)
+        .map_err(|error| Mistake::new("path", error.to_string()))?;
+    let client = match client_of(gateway, &mut submitted) {
+        Ok(client) => client,
+        Err(reason) => return Ok(Explanation::ended(route, "refused", reason)),
+    };
+    if !route.cached {
+        return Ok(Explanation::ended(route, "bypass", "route-not-cached"));
+    }
+    let Submitted { method, uri, headers, body } = &submitted;
+    let method = method.as_str();
+    let reading = Reading { gateway, route, method, uri, headers, client, body };
+    let directives = Directives::in_headers(headers, route)
+        .map_err(|error| Mistake::new("headers", error.to_string()))?;
+    let (understood, canonical) = reading
+        .understand(&directives)
+        .await
+        .map_err(|error| Mistake::new("body", error.to_string()))?;
+
+    let mut explanation = Explanation::of(route);
+    explanation.scope = Some(hex(reading.scope().as_bytes()));
+    explanation.namespace = Some(directives.namespace.to_owned());
+    explanation.policy = gateway.settings.routes.get(route.index).cloned();
+    explanation.directives = Some(answer::directives(&directives));
+    let keyed = reading.keyed_headers();
+    explanation.keyed_headers = keyed.iter().map(|(name, _)| name.to_string()).collect();
+    if let Some(canonical) = &canonical {
+        (explanation.counted, explanation.left_out) = answer::members(canonical, route.profile);
+    }
+    let meaning = match understood {
+        Understood::Keyed(_) if gateway.revoked.holds(|| reading.scope()) => {
+            return Ok(explanation.because("bypass", "credential-refused"));
+        }
+        Understood::Bypass(reason) => return Ok(explanation.because("bypass", reason)),
+        Understood::Keyed(meaning) => meaning,
+    };
+    describe(&mut explanation, &reading, &meaning, &directives);
+    let kept = find_kept(gateway, &meaning, &directives).await;
+    if kept.is_none() {
+        let outlined = reading.outlined(gateway.sketches.hash_key(), canonical.as_ref());
+        let place = reading.place(gateway.sketches.hash_key(), &directives);
+        explanation.nearest_miss = match outlined {
+            Some(outlined) => nearest_miss(&reading, &meaning, (&place, &outlined)).await,
+            None => None,
+        };
+    }
+    Ok(explanation.found(kept, directives.wants.only_kept))
+}
+
+/// Finds who makes the request by its key, which is taken out as on the API listener.
+fn client_of<'g>(
+    gateway: &'g Gateway,
+    submitted: &mut Submitted,
+) -> Result<Option<&'g Client>, &'static str> {
+    let Some(clients) = &gateway.clients else { return Ok(None) };
+    match shown::take(&mut submitted.headers, |text| clients.keys.find(text)) {
+        Shown::Key(position) => Ok(clients.get(Caller(position))),
+        Shown::Wrong | Shown::Nothing => Err("invalid_api_key"),
+    }
+}
+
+fn describe(
+    explanation: &mut Explanation,
+    reading: &Reading<'_>,
+    meaning: &Meaning,
+    directives: &Directives<'_>,
+) {
+    explanation.key = Some(meaning.key.to_hex());
+    explanation.form = Some(answer::form(meaning.form));
+    explanation.model = meaning.model.as_deref().map(str::to_owned);
+    let scope = reading.scope();
+    let own = own_labels(&scope, meaning, directives);
+    explanation.labels =
+        std::iter::once("route").chain(own.iter().map(|(kind, _)| kind.as_str())).collect();
+}
