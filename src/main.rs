@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anteroom::command_line::{self, Command};
 use anteroom::http::access::digest_line;
+use anteroom::http::reshape::Reshaper;
 use anteroom::settings::{self, Settings};
 use anteroom::{serve, telemetry};
 
@@ -30,6 +31,9 @@ fn main() -> ExitCode {
         Ok(loaded) => loaded,
         Err(error) => return refuse(&error.to_string(), UNUSABLE),
     };
+    if let Err(error) = Reshaper::new(&loaded.settings) {
+        return refuse(&format!("response.redact cannot be used: {error}"), UNUSABLE);
+    }
     match command_line.command {
         Command::Check => print(&command_line::check(&loaded)),
         Command::Serve => run(loaded.settings),

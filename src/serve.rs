@@ -14,9 +14,11 @@ use crate::explain::{HashKey, Sketches};
 use crate::http::access::{Clients, Cors};
 use crate::http::admission::Admission;
 use crate::http::gateway::Gateway;
+use crate::http::reshape::Reshaper;
 use crate::http::revoked::Revoked;
 use crate::http::routes::Routes;
 use crate::http::server::{ListenError, Listeners, Servers};
+use crate::http::shape::redact::RedactError;
 use crate::http::tls::{Certificate, TlsError};
 use crate::scope_secret::{self, NoRandomness, Obtained};
 use crate::settings::Settings;
@@ -51,6 +53,9 @@ pub enum ServeError {
     /// TLS itself.
     #[error("failed to set up TLS: {0}")]
     TlsSetup(#[from] rustls::Error),
+    /// What is declared sensitive.
+    #[error("response.redact cannot be used: {0}")]
+    Redact(#[from] RedactError),
     /// The metrics.
     #[error("failed to register a metric: {0}")]
     Metrics(String),
@@ -135,9 +140,12 @@ async fn assemble(settings: Settings) -> Result<Arc<Gateway>, ServeError> {
     let metrics = Metrics::new(prometheus::Registry::new(), &routes)
         .map_err(|error| ServeError::Metrics(error.to_string()))?;
     let recorder = Slot::empty();
+    let reshaper = Arc::new(Reshaper::new(&settings)?);
+    let reshapes = Arc::clone(&reshaper);
     let factory = origin::factory(
         Arc::clone(&upstreams),
         from_settings::routes(&settings),
+        Arc::new(move |route, head| reshapes.of(route, head)),
         Arc::clone(&clock),
     );
     let Obtained { secret: scope_secret, offered } =
@@ -164,6 +172,7 @@ async fn assemble(settings: Settings) -> Result<Arc<Gateway>, ServeError> {
             settings.explain.sketches,
         ),
         routes: Routes::new(&settings),
+        reshaper,
         revoked: Revoked::default(),
         clients: Clients::new(&settings.auth.keys, &scope_secret, &metrics, &clock),
         cors: Cors::new(&settings.server.cors),

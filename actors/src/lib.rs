@@ -5,17 +5,19 @@
 //! * [`model`]: values that flow between the parts; no actix, no I/O.
 //! * [`message`]: the contract: what actors are asked and told, and how to ask.
 //! * [`origin`]: the border to where answers come from.
+//! * [`codec`]: bodies in fewer bytes, and back.
 //! * [`store`]: where bytes lie: memory, Redis, a database, and the stored format.
 //! * [`cache`]: one `CacheActor` per level, and the breaker of the outer two.
 //! * [`purging`]: how purges reach every level and every gateway.
 //! * [`resolver`]: flights: one call for everyone who asks the same.
 //! * [`wiring`]: arbiters, factories, the sentinel, start and stop order.
 //!
-//! Imports point down only: `model, clock, error, settings` ← `message, origin` ← `store` and
+//! Imports point down only: `model, clock, error, settings` ← `message, origin, codec` ← `store` and
 //! pure deciders ← actors ← `wiring`.
 
 pub mod cache;
 pub mod clock;
+pub mod codec;
 pub mod error;
 pub mod message;
 pub mod model;

@@ -56,6 +56,10 @@ pub struct Head {
 /// Decides over the whole body whether the answer may be kept.
 pub type Judge = Box<dyn FnOnce(&Bytes) -> Verdict>;
 
+/// Returns what is kept and sent in place of a whole body; `None` for the body itself. Runs on any
+/// thread.
+pub type Reshape = Box<dyn FnOnce(&Bytes) -> Option<Bytes> + Send>;
+
 /// An answer that has begun.
 pub struct Answer {
     /// Status and headers.
@@ -69,6 +73,8 @@ pub struct Answer {
     pub body: LocalBoxStream<'static, Result<Bytes, OriginError>>,
     /// Judges the whole body.
     pub judge: Judge,
+    /// Reshapes the whole body, once it is judged; not one that is passed on as it comes.
+    pub reshape: Option<Reshape>,
 }
 
 /// What an origin says to a call.
@@ -76,7 +82,7 @@ pub enum Reply {
     /// An answer.
     Answer(Answer),
     /// The kept answer that was asked about is still right; this is its life from now on.
-    Unchanged(Entry),
+    Unchanged(Box<Entry>),
 }
 
 /// Where answers come from. Lives on one thread, with its own connections.

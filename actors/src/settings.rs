@@ -32,6 +32,8 @@ pub struct L2Settings {
     pub max_record_bytes: usize,
     /// Most writes under way; past it a write is dropped and counted.
     pub max_writes_in_flight: usize,
+    /// How records hold bodies.
+    pub encoding: EncodingSettings,
     /// When to skip the level, and how to come back.
     pub breaker: BreakerSettings,
 }
@@ -70,6 +72,8 @@ pub struct L3Settings {
     pub sweep_interval: Duration,
     /// Most records deleted by one statement of the sweep.
     pub sweep_batch: usize,
+    /// How records hold bodies.
+    pub encoding: EncodingSettings,
     /// When to skip the level, and how to come back.
     pub breaker: BreakerSettings,
 }
@@ -83,6 +87,25 @@ pub struct BreakerSettings {
     pub probe_after: Duration,
     /// Longest wait between probes.
     pub probe_at_most: Duration,
+}
+
+/// How bodies are brought into fewer bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EncodingSettings {
+    /// Whether they are.
+    pub enabled: bool,
+    /// Larger bodies are, in bytes.
+    pub from_bytes: usize,
+    /// Level of gzip, 1 to 9.
+    pub gzip_level: u8,
+    /// Level of brotli, 0 to 5.
+    pub brotli_level: u8,
+}
+
+impl Default for EncodingSettings {
+    fn default() -> Self {
+        Self { enabled: true, from_bytes: 500, gzip_level: 6, brotli_level: 5 }
+    }
 }
 
 /// How flights end.
@@ -108,6 +131,8 @@ pub struct FlightSettings {
     pub unshareable_for: Duration,
     /// Most keys remembered as not shareable.
     pub max_unshareable: usize,
+    /// How answers that are kept are encoded.
+    pub encoding: EncodingSettings,
 }
 
 /// How the sentinel watches.

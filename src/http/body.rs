@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
-use actix_web::http::header::CONTENT_LENGTH;
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderValue};
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse};
 use bytes::{Bytes, BytesMut};
@@ -16,6 +16,7 @@ use futures_util::FutureExt;
 use futures_util::stream::{self, Stream, StreamExt};
 
 use super::error::ApiError;
+use super::shape::inflate::{content_encoding, inflate};
 
 /// A whole body.
 pub struct Whole {
@@ -53,6 +54,31 @@ pub async fn read(
     let late = Err(ApiError::BodyTimedOut { deadline });
     let collected = tokio::time::timeout(deadline, collected).await.unwrap_or(late);
     collected.map(|bytes| Whole { bytes, waited: true })
+}
+
+/// Bodies from this size on are inflated on another thread: it takes a while, for which this thread's
+/// other requests would wait.
+const INFLATE_ELSEWHERE_FROM: usize = 16 * 1024;
+
+/// Returns what `body` stands for by the request's `Content-Encoding`, at most `most` bytes.
+///
+/// # Errors
+///
+/// [`ApiError::Inflate`] for an encoding that is not spoken here, more bytes than `most`, and a body
+/// that is damaged.
+pub async fn inflated(request: &HttpRequest, body: Bytes, most: usize) -> Result<Bytes, ApiError> {
+    if !request.headers().contains_key(CONTENT_ENCODING) {
+        return Ok(body);
+    }
+    let values = request.headers().get_all(CONTENT_ENCODING).map(HeaderValue::as_bytes);
+    let encoding = content_encoding(values).map_err(|error| ApiError::Inflate { error })?;
+    let inflated = if body.len() < INFLATE_ELSEWHERE_FROM {
+        inflate(encoding, &body, most)
+    } else {
+        let inflated = actix_web::web::block(move || inflate(encoding, &body, most)).await;
+        inflated.map_err(|_pool_is_gone| ApiError::Internal)?
+    };
+    inflated.map_err(|error| ApiError::Inflate { error })
 }
 
 async fn collect(payload: &mut Payload, most: usize) -> Result<Bytes, ApiError> {

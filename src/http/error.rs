@@ -8,6 +8,8 @@ use actix_web::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use anteroom_actors::error::{Fault, OriginError};
 use serde_json::json;
 
+use super::shape::fields::FieldError;
+use super::shape::inflate::InflateError;
 use crate::canonical::{ErrorForm, JsonError};
 
 /// An error of the gateway's own. The texts hold no addresses, secrets or prompts.
@@ -23,6 +25,20 @@ pub enum ApiError {
         name: &'static str,
         /// What it may hold.
         allowed: String,
+    },
+    /// Fields that cannot be read.
+    #[error("{name}: {error}")]
+    Fields {
+        /// The header, or the query's member.
+        name: &'static str,
+        /// What is wrong.
+        error: FieldError,
+    },
+    /// The body cannot be inflated.
+    #[error("the request's content encoding: {error}")]
+    Inflate {
+        /// What is wrong.
+        error: InflateError,
     },
     /// The body is larger than may be.
     #[error("the request body is larger than {most} bytes (server.max_body)")]
@@ -90,6 +106,8 @@ impl ApiError {
         match self {
             Self::Json(_) => "invalid_json",
             Self::Header { .. } => "invalid_header",
+            Self::Fields { error, .. } => error.label(),
+            Self::Inflate { error } => error.label(),
             Self::BodyTooLarge { .. } => "body_too_large",
             Self::BodyTimedOut { .. } => "body_timed_out",
             Self::BodyBroken => "body_broken",
@@ -120,6 +138,8 @@ impl ApiError {
         match self {
             Self::Json(_)
             | Self::Header { .. }
+            | Self::Fields { .. }
+            | Self::Inflate { .. }
             | Self::BodyTooLarge { .. }
             | Self::BodyTimedOut { .. }
             | Self::BodyBroken
@@ -146,9 +166,16 @@ impl ApiError {
     /// Returns the status code.
     pub const fn status(&self) -> StatusCode {
         match self {
-            Self::Json(_) | Self::Header { .. } | Self::BodyBroken | Self::DotSegment => {
-                StatusCode::BAD_REQUEST
+            Self::Inflate { error: InflateError::Unsupported } => {
+                StatusCode::UNSUPPORTED_MEDIA_TYPE
             }
+            Self::Inflate { error: InflateError::TooLarge { .. } } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Json(_)
+            | Self::Header { .. }
+            | Self::Fields { .. }
+            | Self::Inflate { .. }
+            | Self::BodyBroken
+            | Self::DotSegment => StatusCode::BAD_REQUEST,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTimedOut { .. } => StatusCode::REQUEST_TIMEOUT,
             Self::Unauthorised { .. } => StatusCode::UNAUTHORIZED,

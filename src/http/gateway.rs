@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 
 use super::access::{Clients, Cors};
 use super::admission::Admission;
+use super::reshape::Reshaper;
 use super::revoked::Revoked;
 use super::routes::Routes;
 use crate::canonical::ScopeSecret;
@@ -34,6 +35,8 @@ pub struct Gateway {
     pub scope_secret: ScopeSecret,
     /// Outlines of recent requests, to explain others by.
     pub sketches: Sketches,
+    /// What becomes of whole answers before they are sent.
+    pub reshaper: Arc<Reshaper>,
     /// Credentials that the provider refuses.
     pub revoked: Revoked,
     /// The callers who have keys, where keys are wanted.

@@ -14,7 +14,10 @@ use std::time::{Duration, Instant};
 
 use anteroom_actors::model::{BuildKeyHasher, CacheKey, Entry, Form, Purges, Versions};
 
-use super::respond::StoredHead;
+use super::stored::StoredHead;
+
+/// Longest lease on an answer of which a shorter form is being worked out.
+const UNTIL_BETTER: Duration = Duration::from_millis(100);
 
 /// A digest of a request as it came. The same shape as a key, and never used as one.
 pub type Digest = CacheKey;
@@ -177,7 +180,9 @@ impl Recall {
         now: Instant,
         wall_ms: u64,
     ) {
-        let lasts = self.lease.min(entry.freshness.remaining(wall_ms));
+        // Shorter while something better is being worked out, so that it is noticed.
+        let longest = if head.is_final { self.lease } else { self.lease.min(UNTIL_BETTER) };
+        let lasts = longest.min(entry.freshness.remaining(wall_ms));
         if lasts.is_zero() {
             return;
         }

@@ -1,8 +1,10 @@
 use anteroom_actors::clock::{Clock, ManualClock};
-use anteroom_actors::model::Freshness;
+use anteroom_actors::model::{Encoding, Freshness, Header};
+use anteroom_actors::settings::EncodingSettings;
 use bytes::Bytes;
 
 use super::*;
+use crate::http::shape::negotiate::Accepted;
 
 fn digest(number: u8) -> Digest {
     CacheKey::new([number; 32])
@@ -35,7 +37,7 @@ fn recall_with_lease(lifetime: Duration) -> (Recall, Arc<ManualClock>, Arc<Entry
     let mut recall = recall_of(4);
     recall.remember(digest(1), meaning(1));
     let entry = entry(lifetime);
-    let head = Rc::new(StoredHead::of(&entry));
+    let head = Rc::new(StoredHead::of(&entry, Accepted::default(), &EncodingSettings::default()));
     let known = recall.known(&meaning(1).key);
     recall.lease(&digest(1), (&entry, known), &head, clock.now(), clock.wall_ms());
     (recall, clock, entry)
@@ -142,11 +144,34 @@ fn a_lease_ends_with_a_purge_and_with_a_replacement() {
         let before = recall.known(&meaning(1).key);
         change(&recall);
         assert!(!answers(&mut recall, &clock));
-        let head = Rc::new(StoredHead::of(&entry));
+        let head =
+            Rc::new(StoredHead::of(&entry, Accepted::default(), &EncodingSettings::default()));
         recall.lease(&digest(1), (&entry, before), &head, clock.now(), clock.wall_ms());
         assert!(!answers(&mut recall, &clock), "asked for before the change");
         let since = recall.known(&meaning(1).key);
         recall.lease(&digest(1), (&entry, since), &head, clock.now(), clock.wall_ms());
         assert!(answers(&mut recall, &clock));
+    }
+}
+
+#[test]
+fn a_lease_is_short_while_a_shorter_form_is_being_worked_out() {
+    let (mut recall, clock, plain) = recall_with_lease(Duration::from_secs(60));
+    let headers =
+        vec![Header { name: "content-type".into(), value: Bytes::from_static(b"text/plain") }];
+    let entry = Arc::new(Entry { headers, body: "a ".repeat(600).into(), ..(*plain).clone() });
+    let accepted = Accepted::parse([&b"gzip"[..]].into_iter());
+    let head_now = || Rc::new(StoredHead::of(&entry, accepted, &EncodingSettings::default()));
+    let known = recall.known(&meaning(1).key);
+    for (lasts_ms, is_ready) in [(100, false), (1_000, true)] {
+        if is_ready {
+            entry.encodings.settle(Encoding::Gzip, || Some(Bytes::from_static(b"short")));
+        }
+        let leased = (&entry, known);
+        recall.lease(&digest(1), leased, &head_now(), clock.now(), clock.wall_ms());
+        clock.advance(Duration::from_millis(lasts_ms - 1));
+        assert!(answers(&mut recall, &clock), "{lasts_ms}");
+        clock.advance(Duration::from_millis(1));
+        assert!(!answers(&mut recall, &clock), "{lasts_ms}");
     }
 }

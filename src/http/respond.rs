@@ -3,77 +3,24 @@
 //! Every answer of a cached route says how it came about: `Cache-Status` (RFC 9211), `X-Cache`,
 //! `X-Cache-Level` on hits, `Age`, `Server-Timing`.
 
-use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{AGE, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::header::{
+    AGE, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LAST_MODIFIED,
+};
 use anteroom_actors::model::{Entry, Header, Level};
 use anteroom_actors::resolver::InsteadOf;
 use bytes::Bytes;
+
+use super::stored::{self, StoredHead, parse};
 
 static CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 static X_CACHE: HeaderName = HeaderName::from_static("x-cache");
 static X_CACHE_LEVEL: HeaderName = HeaderName::from_static("x-cache-level");
 static SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
-
-/// Status and headers of a stored answer, parsed once for all its hits.
-#[derive(Debug)]
-pub struct StoredHead {
-    status: StatusCode,
-    headers: Vec<(HeaderName, HeaderValue)>,
-    dated: RefCell<Option<Dated>>,
-}
-
-/// What changes once a second: a hot answer's hits of one second share it.
-#[derive(Debug, Clone)]
-struct Dated {
-    age_s: u64,
-    level: Level,
-    age: HeaderValue,
-    cache_status: HeaderValue,
-}
-
-impl StoredHead {
-    /// Parses what `entry` holds; what is not a header any more is left out.
-    pub fn of(entry: &Entry) -> Self {
-        Self {
-            status: StatusCode::from_u16(entry.status).unwrap_or(StatusCode::OK),
-            headers: entry.headers.iter().filter_map(parse).collect(),
-            dated: RefCell::default(),
-        }
-    }
-
-    fn dated(&self, entry: &Entry, level: Level, wall_ms: u64) -> Dated {
-        let age_s = entry.freshness.age_ms(wall_ms) / 1_000;
-        let mut kept = self.dated.borrow_mut();
-        if let Some(dated) = kept.as_ref()
-            && dated.age_s == age_s
-            && dated.level == level
-        {
-            return dated.clone();
-        }
-        // What is surely left at any moment of this second of its age, which the hits share.
-        let second_ends = Duration::from_secs(age_s.saturating_add(1));
-        let ttl_s = entry.freshness.lifetime.saturating_sub(second_ends).as_secs();
-        let status = format!("anteroom; hit; ttl={ttl_s}; detail={level}");
-        let dated =
-            Dated { age_s, level, age: HeaderValue::from(age_s), cache_status: value(status) };
-        kept.insert(dated).clone()
-    }
-}
-
-fn parse(header: &Header) -> Option<(HeaderName, HeaderValue)> {
-    let name = HeaderName::from_bytes(header.name.as_bytes()).ok()?;
-    let value = match &*header.value {
-        // The one nearly every answer has: static, it is copied for a hit without counting.
-        b"application/json" => HeaderValue::from_static("application/json"),
-        _ => HeaderValue::from_maybe_shared(header.value.clone()).ok()?,
-    };
-    Some((name, value))
-}
 
 /// How long the parts of a request took.
 #[derive(Debug, Clone, Copy, Default)]
@@ -190,8 +137,8 @@ fn kept(
     cache_status: HeaderValue,
     timing: HeaderValue,
 ) -> HttpResponse {
-    let mut response =
-        HttpResponse::with_body(head.status, entry.body.clone()).map_into_boxed_body();
+    let body = head.body(entry);
+    let mut response = HttpResponse::with_body(head.status, body).map_into_boxed_body();
     let headers = response.headers_mut();
     for (name, value) in &head.headers {
         headers.append(name.clone(), value.clone());
@@ -262,43 +209,20 @@ fn push_millis(text: &mut String, duration: Duration) {
     let _ = write!(text, "{}.{:03}", micros / 1_000, micros % 1_000);
 }
 
-/// Returns a header value of a text of ours, which has nothing in it that a header may not.
-fn value(text: String) -> HeaderValue {
-    HeaderValue::from_maybe_shared(Bytes::from(text))
-        .unwrap_or_else(|_| HeaderValue::from_static(""))
+/// Turns the response with a kept answer into one that says that the caller has it (RFC 9110
+/// §15.4.5): without content, and without the fields that describe it.
+pub fn not_modified(response: HttpResponse) -> HttpResponse {
+    let mut response = response.set_body(actix_web::body::BoxBody::new(()));
+    *response.status_mut() = StatusCode::NOT_MODIFIED;
+    let headers = response.headers_mut();
+    for name in [CONTENT_TYPE, CONTENT_ENCODING, LAST_MODIFIED, stored::X_ORIGINAL_SIZE.clone()] {
+        headers.remove(name);
+    }
+    response
 }
 
-#[cfg(test)]
-mod tests {
-    use anteroom_actors::model::{CacheKey, Freshness};
-
-    use super::*;
-
-    #[test]
-    fn age_and_time_to_live_go_together_at_every_moment() {
-        let entry = Entry {
-            key: CacheKey::new([1; 32]),
-            status: 200,
-            body: Bytes::new(),
-            freshness: Freshness {
-                made_wall_ms: 10_000,
-                lifetime: Duration::from_secs(60),
-                ..Freshness::default()
-            },
-            ..Entry::default()
-        };
-        for (wall_ms, age, ttl) in [
-            (9_000, "0", 59),
-            (10_000, "0", 59),
-            (10_999, "0", 59),
-            (11_000, "1", 58),
-            (11_999, "1", 58),
-            (69_999, "59", 0),
-        ] {
-            let dated = StoredHead::of(&entry).dated(&entry, Level::L1, wall_ms);
-            assert_eq!(dated.age, age, "at {wall_ms}");
-            let status = format!("anteroom; hit; ttl={ttl}; detail=L1");
-            assert_eq!(dated.cache_status, status.as_str(), "at {wall_ms}");
-        }
-    }
+/// Returns a header value of a text of ours, which has nothing in it that a header may not.
+pub(super) fn value(text: String) -> HeaderValue {
+    HeaderValue::from_maybe_shared(Bytes::from(text))
+        .unwrap_or_else(|_| HeaderValue::from_static(""))
 }

@@ -41,6 +41,8 @@ pub struct Route {
     pub keep: KeepRules,
     /// From which use on an answer is kept beyond L1.
     pub min_uses: u8,
+    /// Whether `fields` in the query says which part of an answer is wanted.
+    pub fields_query: bool,
     /// Pause between two events of a kept stream; zero for none.
     pub replay_interval: Duration,
     /// Whether an answer's forms can be turned into each other.
@@ -51,7 +53,8 @@ pub struct Route {
     pub shared: bool,
     /// Headers that are forwarded and keyed: the profile's and the route's own, sorted.
     pub keyed_headers: Vec<HeaderName>,
-    /// All headers that take part in the recall digest: credentials, keyed ones, the encoding.
+    /// All headers that take part in the recall digest: credentials, keyed ones, those that steer,
+    /// and how the body is to be read.
     pub recalled_headers: HeaderNames,
     methods: Vec<String>,
     path: Pattern,
@@ -175,6 +178,7 @@ impl Route {
                 unseeded: route.keep_unseeded,
             },
             min_uses: u8::try_from(route.min_uses).unwrap_or(u8::MAX),
+            fields_query: route.fields_query,
             replay_interval: route.replay_interval.get(),
             converts: route.cache && forms::converts(route.profile),
             labels: vec![Label::new(LabelKind::Route, route.name.as_bytes())],

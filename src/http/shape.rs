@@ -4,17 +4,18 @@
 //! [`live`]; [`negotiate`] says which encodings a caller takes, [`etag`] which copy it has.
 //! In: [`inflate`].
 //!
-//! All of it is pure. What changes nothing answers `None`, and the body goes on as it is.
+//! All of it is pure; [`compress`] and [`inflate`] are the actors', whose records use them. What changes nothing answers `None`, and the body goes on as it is.
 
-pub mod compress;
+pub use anteroom_actors::codec::{compress, inflate, live};
+
 #[cfg(test)]
 mod corpus;
 pub mod etag;
+pub mod event_mask;
 mod events;
 pub mod fields;
-pub mod inflate;
+pub mod fields_query;
 mod json;
-pub mod live;
 pub mod minify;
 pub mod negotiate;
 pub mod nulls;

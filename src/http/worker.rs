@@ -8,13 +8,13 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use anteroom_actors::message::Touched;
-use anteroom_actors::model::{Sample, SampleBatch};
+use anteroom_actors::model::{Encoding, Sample, SampleBatch};
 
 use super::access::Memo;
 use super::gateway::{Gateway, UnderWay};
 use super::recall::Recall;
 use super::respond::HitTimings;
-use crate::telemetry::LeaseHits;
+use crate::telemetry::{LeaseHits, SentBytes};
 use crate::upstream::Forwarder;
 
 /// Samples leave when so many have come together.
@@ -46,6 +46,7 @@ pub struct Worker {
     samples: RefCell<Vec<Sample>>,
     dropped: RefCell<u64>,
     lease_hits: RefCell<Vec<LeaseHits>>,
+    sent: Vec<SentBytes>,
 }
 
 impl Worker {
@@ -62,6 +63,7 @@ impl Worker {
         let under_way = Arc::new(AtomicUsize::new(0));
         gateway.under_way.lock().push(Arc::clone(&under_way));
         let lease_hits = RefCell::new(gateway.metrics.lease_hits());
+        let sent = gateway.metrics.sent_bytes();
         let worker = Rc::new(Self {
             gateway,
             recall: RefCell::new(recall),
@@ -73,6 +75,7 @@ impl Worker {
             samples: RefCell::default(),
             dropped: RefCell::default(),
             lease_hits,
+            sent,
         });
         let flushed = Rc::downgrade(&worker);
         #[expect(clippy::disallowed_methods, reason = "ends with its thread; only counts")]
@@ -114,6 +117,13 @@ impl Worker {
         }
     }
 
+    /// Takes down how many bytes a body has, and before it was encoded.
+    pub fn record_sent(&self, route: usize, encoding: Encoding, original: usize, sent: usize) {
+        if let Some(bytes) = self.sent.get(route) {
+            bytes.record(encoding, original, sent);
+        }
+    }
+
     /// Tells L1 of the hits by leases, so that its recency and frequency stay true.
     fn tell_l1(&self) {
         let hits = self.recall.borrow_mut().take_untold();
@@ -127,6 +137,9 @@ impl Worker {
     pub fn flush(&self) {
         for hits in self.lease_hits.borrow_mut().iter_mut() {
             hits.flush();
+        }
+        for bytes in &self.sent {
+            bytes.flush();
         }
         let samples = mem::take(&mut *self.samples.borrow_mut());
         if samples.is_empty() {

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anteroom_actors::settings::{
-    BreakerSettings, Database, FlightSettings, L1Settings, L2Settings, L3Settings, PurgeSettings,
-    SentinelSettings,
+    BreakerSettings, Database, EncodingSettings, FlightSettings, L1Settings, L2Settings,
+    L3Settings, PurgeSettings, SentinelSettings,
 };
 
 use super::validate::sqlite_path;
@@ -41,6 +41,7 @@ impl Settings {
             connections: l2.connections,
             max_record_bytes: self.max_record_bytes(),
             max_writes_in_flight: l2.max_writes_in_flight,
+            encoding: self.encoding(),
             breaker: breaker(&l2.breaker),
         })
     }
@@ -60,6 +61,7 @@ impl Settings {
             batch_records: l3.batch_records,
             sweep_interval: l3.sweep_interval.get(),
             sweep_batch: l3.sweep_batch,
+            encoding: self.encoding(),
             breaker: breaker(&l3.breaker),
         })
     }
@@ -94,6 +96,18 @@ impl Settings {
             reader_timeout: flights.reader_timeout.get(),
             unshareable_for: flights.unshareable_for.get(),
             max_unshareable: flights.max_unshareable,
+            encoding: self.encoding(),
+        }
+    }
+
+    /// Returns how what is kept is encoded.
+    pub fn encoding(&self) -> EncodingSettings {
+        let response = &self.response;
+        EncodingSettings {
+            enabled: response.compression,
+            from_bytes: response.compress_from.as_usize(),
+            gzip_level: response.gzip_level,
+            brotli_level: response.brotli_level,
         }
     }
 

@@ -1,4 +1,4 @@
-//! Memory, learning and shaping: sections that are checked and shown, and not read by any part of
+//! Memory and learning: sections that are checked and shown, and not read by any part of
 //! this version yet. Unit, range and default of each key stand in `config.yaml`.
 
 use serde::{Deserialize, Serialize};
@@ -74,21 +74,5 @@ pub struct Models {
 impl Default for Models {
     fn default() -> Self {
         Self { max_loaded: 3 }
-    }
-}
-
-/// What is done to answers on their way out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Response {
-    /// Whether answers are compressed for callers who take it.
-    pub compression: bool,
-    /// Whether JSON is sent without white space.
-    pub optimize_json: bool,
-}
-
-impl Default for Response {
-    fn default() -> Self {
-        Self { compression: true, optimize_json: true }
     }
 }

@@ -54,6 +54,12 @@ pub struct Route {
     pub min_uses: u64,
     /// Pause between two events of a kept stream.
     pub replay_interval: HumanDuration,
+    /// Whether members that are `null` are left out of JSON answers.
+    pub drop_nulls: bool,
+    /// Whether `response.redact` holds for all answers, not for errors alone.
+    pub redact_bodies: bool,
+    /// Whether `fields` in the query says which part of an answer is wanted, as `X-Fields` does.
+    pub fields_query: bool,
     /// Who shares answers.
     pub scope: Scope,
     /// Request headers forwarded and keyed beside the profile's own, in lower case.
@@ -84,6 +90,9 @@ impl Default for Route {
             max_entry: None,
             min_uses: 1,
             replay_interval: HumanDuration::from_millis(0),
+            drop_nulls: false,
+            redact_bodies: false,
+            fields_query: false,
             scope: Scope::Credential,
             forward_headers: Vec::new(),
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anteroom_actors::message::ActorState;
-use anteroom_actors::model::{Level, Outcome, SampleBatch};
+use anteroom_actors::model::{Encoding, Level, Outcome, SampleBatch};
 use anteroom_actors::wiring::{ActorHealth, SystemHealth};
 use prometheus::local::{LocalHistogram, LocalIntCounter};
 use prometheus::{
@@ -12,6 +12,7 @@ use prometheus::{
 };
 
 use super::names::{self, MetricName};
+use super::sent::{SentBytes, SentCounters};
 
 /// All metrics, with the hot ones looked up once.
 #[derive(Clone)]
@@ -52,6 +53,7 @@ struct RouteMetrics {
     requests: Vec<IntCounter>,
     seconds: Vec<Histogram>,
     upstream: Histogram,
+    sent: Vec<SentCounters>,
 }
 
 /// What one worker answered from its leases on one route, until it is flushed into the metrics.
@@ -107,6 +109,8 @@ impl Metrics {
         let requests = counters(&registry, &names::REQUESTS)?;
         let seconds = histograms(&registry, &names::REQUEST_SECONDS)?;
         let upstream = histograms(&registry, &names::UPSTREAM_SECONDS)?;
+        let sent = counters(&registry, &names::RESPONSE_BYTES)?;
+        let original = counters(&registry, &names::ORIGINAL_BYTES)?;
         let routes = routes
             .iter()
             .map(|name| RouteMetrics {
@@ -118,6 +122,7 @@ impl Metrics {
                     .map(|outcome| seconds.with_label_values(&[*name, outcome.label()]))
                     .into(),
                 upstream: upstream.with_label_values(&[*name]),
+                sent: SentCounters::of(name, &original, &sent),
             })
             .collect();
         let lookups = histograms(&registry, &names::LOOKUP_SECONDS)?;
@@ -173,6 +178,16 @@ impl Metrics {
             Some(LeaseHits { requests: requests.local(), seconds: seconds.local() })
         });
         counts.collect()
+    }
+
+    /// Returns a worker's own counts of bytes, one a route.
+    pub fn sent_bytes(&self) -> Vec<SentBytes> {
+        self.routes.iter().map(|route| SentBytes::new(&route.sent)).collect()
+    }
+
+    /// Returns the counters of bytes that a route sends in `encoding`.
+    pub fn sent(&self, route: usize, encoding: Encoding) -> Option<SentCounters> {
+        self.routes.get(route)?.sent.get(encoding.index()).cloned()
     }
 
     /// Counts a batch of answered requests.

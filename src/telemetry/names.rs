@@ -66,6 +66,23 @@ pub const REQUEST_SECONDS: MetricName = histogram(
     "From a request's arrival to its answer's head; a whole answer where it is not streamed.",
 );
 
+/// Bytes of answers' bodies as they left.
+pub const RESPONSE_BYTES: MetricName = counter(
+    "anteroom_response_bytes_total",
+    &["route", "encoding"],
+    "One for each byte of an answer's body as it was sent; hits, misses and coalesced answers of \
+     cached routes. Encodings: identity, gzip, br. Answers past the cache and errors of the \
+     gateway's own do not count.",
+);
+
+/// The same before they were encoded.
+pub const ORIGINAL_BYTES: MetricName = counter(
+    "anteroom_response_original_bytes_total",
+    &["route", "encoding"],
+    "One for each byte of the same bodies before they were encoded: what is less in \
+     anteroom_response_bytes_total was spared.",
+);
+
 /// Time to the upstream's head.
 pub const UPSTREAM_SECONDS: MetricName = histogram(
     "anteroom_upstream_duration_seconds",
@@ -182,9 +199,11 @@ pub const CLIENT_TOKENS: MetricName = counter(
 );
 
 /// Every metric of ours.
-pub const METRICS: [MetricName; 17] = [
+pub const METRICS: [MetricName; 19] = [
     REQUESTS,
     REQUEST_SECONDS,
+    RESPONSE_BYTES,
+    ORIGINAL_BYTES,
     UPSTREAM_SECONDS,
     UPSTREAM_ERRORS,
     UPSTREAM_RETRIES,

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use anteroom_actors::clock::SharedClock;
 use anteroom_actors::error::OriginError;
 use anteroom_actors::model::{Entry, Header, Verdict};
-use anteroom_actors::origin::{Answer, Head, Judge, Origin, OriginCall, OriginFactory, Reply};
+use anteroom_actors::origin::{
+    Answer, Head, Judge, Origin, OriginCall, OriginFactory, Reply, Reshape,
+};
 use awc::http::Method;
 use bytes::Bytes;
 use futures_util::future::LocalBoxFuture;
@@ -20,15 +22,20 @@ use super::prepared::{Upstreams, Way, Ways};
 use super::spec::RouteSpec;
 use super::verdict::{Judged, verdict};
 
+/// Says how the whole answer of a route (by position in the settings) with this head is reshaped.
+pub type ReshapeFor = Arc<dyn Fn(usize, &Head) -> Option<Reshape> + Send + Sync>;
+
 /// Returns a factory of origins for `upstreams`; `routes` by position in the settings.
 pub fn factory(
     upstreams: Arc<Upstreams>,
     routes: Arc<[RouteSpec]>,
+    reshape: ReshapeFor,
     clock: SharedClock,
 ) -> OriginFactory {
     Arc::new(move || {
         let ways = upstreams.open(&clock);
-        Rc::new(UpstreamOrigin { ways, routes: Arc::clone(&routes) })
+        let (routes, reshape) = (Arc::clone(&routes), Arc::clone(&reshape));
+        Rc::new(UpstreamOrigin { ways, routes, reshape })
     })
 }
 
@@ -36,6 +43,7 @@ pub fn factory(
 struct UpstreamOrigin {
     ways: Ways,
     routes: Arc<[RouteSpec]>,
+    reshape: ReshapeFor,
 }
 
 impl Origin for UpstreamOrigin {
@@ -46,14 +54,16 @@ impl Origin for UpstreamOrigin {
     ) -> LocalBoxFuture<'static, Result<Reply, OriginError>> {
         let way = self.ways.get(&call.upstream).map(Rc::clone);
         let route = self.routes.get(call.route).cloned();
+        let (position, reshape) = (call.route, Arc::clone(&self.reshape));
         Box::pin(async move {
             let (Some(way), Some(route)) = (way, route) else {
                 return Err(internal(&call));
             };
-            let answer = match &*way {
+            let mut answer = match &*way {
                 Way::Http(client) => call_http(client, &call, &route).await?,
                 Way::Builtin(builtin) => call_builtin(builtin, call, &route).await,
             };
+            answer.reshape = reshape(position, &answer.head);
             Ok(Reply::Answer(answer))
         })
     }
@@ -89,7 +99,14 @@ async fn call_http(
     let stored_headers = headers::stored(&head.headers);
     let shareable = is_shareable(&head.headers, route);
     let judge = judge(call, route, &head, forbidden);
-    Ok(Answer { head, stored_headers, shareable, body: reply.body.boxed_local(), judge })
+    Ok(Answer {
+        head,
+        stored_headers,
+        shareable,
+        body: reply.body.boxed_local(),
+        judge,
+        reshape: None,
+    })
 }
 
 async fn call_builtin(builtin: &Builtin, call: Arc<OriginCall>, route: &RouteSpec) -> Answer {
@@ -101,7 +118,7 @@ async fn call_builtin(builtin: &Builtin, call: Arc<OriginCall>, route: &RouteSpe
         Head { status: prepared.status, headers: prepared.headers, streamed: prepared.streamed };
     let judge = judge(&call, route, &head, None);
     let stored_headers = headers::stored(&head.headers);
-    Answer { head, stored_headers, shareable: true, body: prepared.body, judge }
+    Answer { head, stored_headers, shareable: true, body: prepared.body, judge, reshape: None }
 }
 
 /// Tells whether others than the first asker may have an answer with these headers.

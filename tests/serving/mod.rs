@@ -3,6 +3,7 @@
 mod apis;
 mod client_keys;
 mod client_limits;
+mod encodings;
 mod explain;
 mod flights;
 mod followers;
@@ -17,6 +18,7 @@ mod purge;
 mod routes;
 mod scopes;
 mod sdk;
+mod shaping;
 mod sharing;
 mod stale;
 mod steering;

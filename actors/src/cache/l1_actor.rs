@@ -11,8 +11,8 @@ use actix::{Actor, Addr, Context, Handler, MessageResult};
 use crate::clock::SharedClock;
 use crate::error::LevelError;
 use crate::message::{
-    ActorState, Flush, Insert, InsertOutcome, LevelHandle, Lookup, Peek, Ping, Report, Slot,
-    Touched,
+    ActorState, Flush, Insert, InsertKind, InsertOutcome, LevelHandle, Lookup, Peek, Ping, Report,
+    Slot, Touched,
 };
 use crate::model::{CacheKey, Entry, Form, Purges, Versions};
 use crate::settings::L1Settings;
@@ -77,7 +77,7 @@ impl L1Actor {
         let further = &self.further;
         self.store.touch(key, hits, |entry| {
             further.iter().filter(|level| level.enabled).fold(true, |all, level| {
-                let insert = Insert { entry: Arc::clone(entry), converted: false };
+                let insert = Insert { entry: Arc::clone(entry), kind: InsertKind::New };
                 level.insert.tell(insert) && all
             })
         });
@@ -122,11 +122,11 @@ impl Handler<Insert> for L1Actor {
     fn handle(&mut self, message: Insert, _ctx: &mut Self::Context) -> Self::Result {
         let now = self.clock.now();
         self.store.sweep(now, SWEEP_A_MESSAGE);
-        self.inserts += 1;
-        let stored = if message.converted {
-            self.store.insert_converted(message.entry, now)
-        } else {
-            self.store.insert(message.entry, now)
+        self.inserts += u64::from(message.kind != InsertKind::Encoded);
+        let stored = match message.kind {
+            InsertKind::New => self.store.insert(message.entry, now),
+            InsertKind::Converted => self.store.insert_converted(message.entry, now),
+            InsertKind::Encoded => self.store.weigh_again(&message.entry),
         };
         match stored {
             Stored::Yes | Stored::Present => Ok(InsertOutcome::Stored),

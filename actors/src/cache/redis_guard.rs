@@ -13,10 +13,11 @@ use tokio::sync::{Notify, Semaphore};
 use self::counters::{Counters, count};
 use super::Breaker;
 use crate::clock::SharedClock;
+use crate::codec::prepare_stored;
 use crate::error::LevelError;
 use crate::message::{InsertOutcome, next_contact};
-use crate::model::{CacheKey, Entry, Level, Purges};
-use crate::settings::L2Settings;
+use crate::model::{CacheKey, Encoding, Entry, Level, Purges};
+use crate::settings::{EncodingSettings, L2Settings};
 use crate::store::redis::{PurgeCursor, RedisStore, Written};
 
 /// How often idle connections are tried, so that a server that went away without a request
@@ -24,6 +25,8 @@ use crate::store::redis::{PurgeCursor, RedisStore, Written};
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 /// Longest pause of the care; a probe is late by at most this and its jitter.
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+/// Bodies from this size on are compressed on another thread: it takes a millisecond and more.
+const PREPARE_ELSEWHERE_FROM: usize = 8 * 1024;
 /// Most damaged records waiting to be removed; past it they are replaced or expire.
 const MAX_DOOMED: usize = 64;
 
@@ -45,6 +48,7 @@ pub(super) struct RedisGuard {
     is_up: Cell<Option<bool>>,
     last_error: RefCell<Option<String>>,
     doomed: RefCell<Vec<CacheKey>>,
+    encoding: EncodingSettings,
     writes: Semaphore,
     max_writes: u32,
     work: Notify,
@@ -71,6 +75,7 @@ impl RedisGuard {
             is_up: Cell::new(None),
             last_error: RefCell::default(),
             doomed: RefCell::default(),
+            encoding: settings.encoding,
             writes: Semaphore::new(usize::try_from(max_writes).unwrap_or(1)),
             max_writes,
             work: Notify::new(),
@@ -118,7 +123,7 @@ impl RedisGuard {
     }
 
     /// Writes `entry`, unless too many writes are under way.
-    pub(super) async fn insert(&self, entry: &Entry) -> Result<InsertOutcome, LevelError> {
+    pub(super) async fn insert(&self, entry: &Arc<Entry>) -> Result<InsertOutcome, LevelError> {
         let written = self.write(entry).await;
         count(match &written {
             Ok(Written::Stored) => &self.counters.inserts,
@@ -131,7 +136,7 @@ impl RedisGuard {
         })
     }
 
-    async fn write(&self, entry: &Entry) -> Result<Written, LevelError> {
+    async fn write(&self, entry: &Arc<Entry>) -> Result<Written, LevelError> {
         if self.purges.covers(&entry.key, &entry.labels) {
             count(&self.counters.purged);
             return Ok(Written::NotWorth);
@@ -141,9 +146,26 @@ impl RedisGuard {
         }
         let _place =
             self.writes.try_acquire().map_err(|_| LevelError::Overloaded("writes to Redis"))?;
+        self.prepare(entry).await;
         let written = self.store.put(entry, self.clock.wall_ms()).await;
         self.judge(&written);
         written
+    }
+
+    /// Works out the form that is stored, where that is not done; on another thread where it takes
+    /// longer than other lookups should wait.
+    async fn prepare(&self, entry: &Arc<Entry>) {
+        if entry.encodings.is_settled(Encoding::Brotli) {
+            return;
+        }
+        let encoding = self.encoding;
+        if entry.body.len() < PREPARE_ELSEWHERE_FROM {
+            prepare_stored(entry, &encoding);
+            return;
+        }
+        let entry = Arc::clone(entry);
+        // Fails only where the runtime ends: the body is stored as it is then.
+        let _ = tokio::task::spawn_blocking(move || prepare_stored(&entry, &encoding)).await;
     }
 
     /// Waits until no write is under way, at most as long as a write may take.

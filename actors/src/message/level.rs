@@ -40,8 +40,19 @@ pub struct Peek {
 pub struct Insert {
     /// What to keep.
     pub entry: Arc<Entry>,
-    /// Whether it is another form of what is kept already, made from it: only L1 takes those.
-    pub converted: bool,
+    /// What it is to what is kept already.
+    pub kind: InsertKind,
+}
+
+/// What an inserted entry is to what is kept already. Levels beyond L1 take [`Self::New`] only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InsertKind {
+    /// It takes its place.
+    New,
+    /// Another form of it, made from it.
+    Converted,
+    /// The same, which has become heavier by its encodings; where it is gone it stays away.
+    Encoded,
 }
 
 /// What a level did with an [`Insert`].

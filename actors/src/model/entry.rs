@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{CacheKey, Form, Freshness, Label, Labels, Usage};
+use super::{CacheKey, Encodings, Form, Freshness, Label, Labels, Usage};
 
 /// One header of a stored answer. Names are lower case.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,8 +24,10 @@ pub struct Entry {
     pub status: u16,
     /// Headers that belong to the answer, not to the one call that made it.
     pub headers: Vec<Header>,
-    /// The body, byte for byte as the origin sent it.
+    /// The body that is served, before any encoding of ours.
     pub body: Bytes,
+    /// The same in fewer bytes, where that is worked out.
+    pub encodings: Encodings,
     /// The body's form.
     pub form: Form,
     /// How long it may be served.
@@ -54,7 +56,8 @@ impl Entry {
         self.status >= 400
     }
 
-    /// Returns the bytes of memory this entry accounts for: body, headers and overhead.
+    /// Returns the bytes of memory this entry accounts for: body, its encodings,
+    /// headers and overhead.
     pub fn weight_bytes(&self) -> usize {
         let headers: usize = self
             .headers
@@ -63,6 +66,16 @@ impl Entry {
             .sum();
         let labels = self.labels.names.len() * size_of::<Label>();
         let model = self.model.as_ref().map_or(0, |model| model.len());
-        Self::OVERHEAD_BYTES + headers + labels + model + self.body.len()
+        Self::OVERHEAD_BYTES
+            + headers
+            + labels
+            + model
+            + self.body.len()
+            + self.encodings.len_bytes()
+    }
+
+    /// Returns the value of the first header called `name`, which is in lower case.
+    pub fn header(&self, name: &str) -> Option<&[u8]> {
+        self.headers.iter().find(|header| &*header.name == name).map(|header| &*header.value)
     }
 }

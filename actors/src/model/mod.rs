@@ -1,5 +1,6 @@
 //! Values that flow between the parts. No actix, no I/O.
 
+mod encoding;
 mod entry;
 mod form;
 mod freshness;
@@ -13,6 +14,7 @@ mod usage;
 mod versions;
 mod wants;
 
+pub use encoding::{Encoding, Encodings, TAG_LEN};
 pub use entry::{Entry, Header};
 pub use form::Form;
 pub use freshness::{Freshness, Lifetimes, Standing};

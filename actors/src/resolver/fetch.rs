@@ -9,12 +9,17 @@ use bytes::Bytes;
 use futures_util::future::{Either, select};
 use futures_util::stream::StreamExt;
 
+use super::encoder;
 use super::flight::{FlightWriter, InsteadOf, Kept};
 use crate::clock::SharedClock;
 use crate::error::OriginError;
 use crate::model::{Entry, Form, Freshness, Verdict};
-use crate::origin::{Answer, Origin, OriginCall, Reply};
+use crate::origin::{Answer, Origin, OriginCall, Reply, Reshape};
 use crate::settings::FlightSettings;
+
+/// Bodies from this size on are reshaped on another thread: it takes about a nanosecond a byte and
+/// more, for which this thread's other calls would wait.
+const RESHAPE_ELSEWHERE_FROM: usize = 128 * 1024;
 
 /// What a fetching thread lends to its calls.
 #[derive(Clone)]
@@ -72,9 +77,9 @@ async fn carry_all(
 
     let answer = match reply {
         Reply::Answer(answer) => answer,
-        Reply::Unchanged(entry) => return Ok(Landing::Unchanged(Arc::new(entry))),
+        Reply::Unchanged(entry) => return Ok(Landing::Unchanged(Arc::from(entry))),
     };
-    let Answer { head, stored_headers, shareable, mut body, judge } = answer;
+    let Answer { head, stored_headers, shareable, mut body, judge, reshape } = answer;
     let status = head.status;
     if kept.is_some() && speaks_of_trouble(status) {
         return Ok(Landing::Instead(InsteadOf { label: "status", status: Some(status) }));
@@ -112,7 +117,23 @@ async fn carry_all(
         upstream_latency: took,
         ..Entry::default()
     };
-    Ok(landing(made, whole, verdict))
+    // What readers have seen already stays as it was.
+    let whole = if streamed { whole } else { reshaped(whole, reshape).await };
+    let landing = landing(made, whole, verdict);
+    if let Landing::Whole { entry: Some(entry), .. } = &landing {
+        encoder::tag(entry).await;
+    }
+    Ok(landing)
+}
+
+async fn reshaped(whole: Bytes, reshape: Option<Reshape>) -> Bytes {
+    let Some(reshape) = reshape else { return whole };
+    if whole.len() < RESHAPE_ELSEWHERE_FROM {
+        return reshape(&whole).unwrap_or(whole);
+    }
+    let body = whole.clone();
+    let reshaped = tokio::task::spawn_blocking(move || reshape(&body)).await;
+    reshaped.ok().flatten().unwrap_or(whole)
 }
 
 /// Tells whether a status means that the origin could not answer now (RFC 5861 §4), rather than

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use actix::{Actor, Addr, Context, Handler, Message, MessageResult, ResponseFuture};
 
+use super::encoder::Encoder;
 use super::fetch::{Fetching, Landing, carry};
 use super::flight::{Flight, FlightWriter, Found, InsteadOf};
 use super::in_flight::InFlight;
@@ -60,6 +61,7 @@ pub struct FetchActor {
     fetching: Fetching,
     levels: Levels,
     ports: FetchPorts,
+    encoder: Encoder,
     in_flight: InFlight,
     counts: Rc<Counts>,
 }
@@ -74,8 +76,10 @@ impl FetchActor {
         clock: SharedClock,
     ) -> Self {
         let orphans = Rc::new(Cell::new(0));
+        let encoder = Encoder::new(settings.encoding);
         let fetching = Fetching { origin: factory(), settings: Rc::new(settings), clock, orphans };
-        Self { fetching, levels, ports, in_flight: InFlight::default(), counts: Rc::default() }
+        let (in_flight, counts) = (InFlight::default(), Rc::default());
+        Self { fetching, levels, ports, encoder, in_flight, counts }
     }
 
     /// Puts this actor's address where the resolver and shutdown look.
@@ -98,6 +102,7 @@ impl Handler<Fetch> for FetchActor {
             self.fetching.clone(),
             self.levels.clone(),
             self.ports.clone(),
+            self.encoder.clone(),
             Rc::clone(&self.counts),
         );
         let counted = self.in_flight.enter();
@@ -115,6 +120,7 @@ async fn fly(
     fetching: Fetching,
     levels: Levels,
     ports: FetchPorts,
+    encoder: Encoder,
     counts: Rc<Counts>,
 ) {
     let Fetch { call, writer, fallback } = job;
@@ -142,7 +148,12 @@ async fn fly(
             // In the mailboxes before anybody learns that the answer is whole.
             let inserts = entry.as_ref().map(|entry| keep(entry, &levels, &counts));
             writer.land(kept, whole);
-            end_when_kept(inserts, &ports, flight).await;
+            let encoded = async {
+                if let Some(entry) = &entry {
+                    encoder.encode(entry, &levels).await;
+                }
+            };
+            futures_util::future::join(end_when_kept(inserts, &ports, flight), encoded).await;
         }
         Ok(Landing::Instead(instead_of)) => {
             if let Some((entry, level)) = fallback {
@@ -155,8 +166,9 @@ async fn fly(
             let inserts = Some(keep(&entry, &levels, &counts));
             let instead_of = Some(InsteadOf { label: "not-modified", status: Some(304) });
             let level = fallback.map_or(Level::L1, |(_, level)| level);
-            writer.found(Found { entry, level, instead_of });
-            end_when_kept(inserts, &ports, flight).await;
+            writer.found(Found { entry: Arc::clone(&entry), level, instead_of });
+            let encoded = encoder.encode(&entry, &levels);
+            futures_util::future::join(end_when_kept(inserts, &ports, flight), encoded).await;
         }
         Err(error) => {
             writer.fail(error);

@@ -4,6 +4,7 @@ use tokio::task::yield_now;
 
 use super::*;
 use crate::resolver::reader::{FlightHead, Whole};
+use crate::settings::EncodingSettings;
 
 fn settings() -> FlightSettings {
     FlightSettings {
@@ -17,6 +18,7 @@ fn settings() -> FlightSettings {
         reader_timeout: Duration::from_secs(30),
         unshareable_for: Duration::from_secs(60),
         max_unshareable: 16,
+        encoding: EncodingSettings::default(),
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::SharedClock;
-use crate::message::{Insert, LevelHandle, Lookup, ask};
+use crate::message::{Insert, InsertKind, LevelHandle, Lookup, ask};
 use crate::model::{CacheKey, Entry, Form, Level, Use, Wants};
 
 /// How long a level may take to accept an entry. Off the response path; L2 waits for its server.
@@ -88,10 +88,24 @@ impl Levels {
     /// asked for later sees it as pending. What is to be used more often first is for L1, which hands
     /// it on; an error is for L1 alone.
     pub fn insert(&self, level: Level, entry: &Arc<Entry>) -> impl Future<Output = ()> + use<> {
+        self.give(level, entry, InsertKind::New)
+    }
+
+    /// Tells L1, which holds `entry`, that its encodings are there.
+    pub fn encoded(&self, entry: &Arc<Entry>) -> impl Future<Output = ()> + use<> {
+        self.give(Level::L1, entry, InsertKind::Encoded)
+    }
+
+    fn give(
+        &self,
+        level: Level,
+        entry: &Arc<Entry>,
+        kind: InsertKind,
+    ) -> impl Future<Output = ()> + use<> {
         let is_due = level == Level::L1 || entry.min_uses <= 1 && !entry.is_negative();
         let handle = self.handles.get(level.index()).filter(|handle| handle.enabled && is_due);
         let asked = handle.map(|handle| {
-            let insert = Insert { entry: Arc::clone(entry), converted: false };
+            let insert = Insert { entry: Arc::clone(entry), kind };
             ask(&handle.insert, insert, INSERT_DEADLINE)
         });
         async move {

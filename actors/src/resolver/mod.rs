@@ -4,7 +4,8 @@
 //! who joins; [`resolver_actor`] owns the table; [`lookup`] asks the levels on the way;
 //! [`fetch_actor`] and [`fetch`] call the origin on threads of their own.
 
-pub mod fetch;
+pub mod encoder;
+mod fetch;
 pub mod fetch_actor;
 pub mod flight;
 pub mod flight_table;

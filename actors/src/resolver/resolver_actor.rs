@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use actix::{Actor, Addr, Context, Handler, Message, MessageResult, ResponseFuture};
 
+use super::encoder::Encoder;
 use super::fetch_actor::Fetch;
 use super::flight::{Flight, FlightWriter, Found};
 use super::flight_table::{FlightTable, How, Part};
@@ -116,6 +117,7 @@ impl Default for ResolverHandle {
 pub struct ResolverActor {
     table: FlightTable,
     levels: Levels,
+    encoder: Encoder,
     fetchers: Vec<Slot<Fetch>>,
     next_fetcher: usize,
     in_flight: InFlight,
@@ -141,6 +143,7 @@ impl ResolverActor {
         Self {
             table: FlightTable::new(settings.unshareable_for, settings.max_unshareable, purges),
             levels,
+            encoder: Encoder::new(settings.encoding),
             fetchers,
             next_fetcher: 0,
             in_flight: InFlight::default(),
@@ -169,6 +172,7 @@ impl ResolverActor {
         let Some(fetcher) = fetcher else { return };
         let ports = Ports {
             levels: self.levels.clone(),
+            encoder: self.encoder.clone(),
             fetcher,
             ended: self.ended.clone(),
             refresh: self.refresh.clone(),
@@ -186,6 +190,7 @@ impl ResolverActor {
 /// Whom a flight speaks to.
 struct Ports {
     levels: Levels,
+    encoder: Encoder,
     fetcher: Slot<Fetch>,
     ended: Slot<FlightEnded>,
     refresh: Slot<Refresh>,
@@ -193,7 +198,7 @@ struct Ports {
 
 /// A flight's way through the levels, and to a fetching thread where they have nothing.
 async fn fly(call: Arc<OriginCall>, wants: Wants, writer: FlightWriter, ports: Ports) {
-    let Ports { levels, fetcher, ended, refresh } = ports;
+    let Ports { levels, encoder, fetcher, ended, refresh } = ports;
     let flight = Arc::clone(writer.flight());
     let found = levels.find(call.key, call.form, &wants).await;
     writer.time(|timings| timings.lookups = found.lookups);
@@ -213,9 +218,10 @@ async fn fly(call: Arc<OriginCall>, wants: Wants, writer: FlightWriter, ports: P
     };
     let nearer = Level::ALL.into_iter().filter(|nearer| *nearer < level);
     let mut promotions: Vec<_> = nearer.map(|nearer| levels.insert(nearer, &entry)).collect();
-    let stale = (Arc::clone(&entry), level);
+    let (stale, promoted) = ((Arc::clone(&entry), level), Arc::clone(&entry));
     writer.found(Found { entry, level, instead_of: None });
-    if !promotions.is_empty() {
+    let is_promoted = !promotions.is_empty();
+    if is_promoted {
         promotions.remove(0).await;
     }
     ended.deliver(FlightEnded { flight });
@@ -224,6 +230,9 @@ async fn fly(call: Arc<OriginCall>, wants: Wants, writer: FlightWriter, ports: P
         refresh.tell(Refresh { call, stale });
     }
     futures_util::future::join_all(promotions).await;
+    if is_promoted {
+        encoder.encode(&promoted, &levels).await;
+    }
 }
 
 /// Waits until a fetching thread takes calls: one that died would lose the call, and the asker has

@@ -186,6 +186,18 @@ impl MemoryStore {
         self.insert_at(place, entry, now)
     }
 
+    /// Takes down what `entry` weighs by now, if this very entry is still held.
+    pub fn weigh_again(&mut self, entry: &Arc<Entry>) -> Stored {
+        for place in [entry.key, entry.form.place(&entry.key)] {
+            let same = self.cache.get(&place).filter(|held| Arc::ptr_eq(&held.entry, entry));
+            let Some(leaves_at) = same.map(|held| held.leaves_at) else { continue };
+            let stored = self.hold(place, Arc::clone(entry), leaves_at);
+            self.evictions += u64::from(stored == Stored::Refused);
+            return stored;
+        }
+        Stored::Refused
+    }
+
     fn insert_at(&mut self, key: CacheKey, entry: Arc<Entry>, now: Instant) -> Stored {
         if self.purges.covers(&entry.key, &entry.labels) {
             self.purged += 1;
@@ -198,9 +210,12 @@ impl MemoryStore {
         if present.is_some() {
             self.versions.changed(&entry.key);
         }
+        self.hold(key, entry, now + self.settings.residence)
+    }
+
+    fn hold(&mut self, key: CacheKey, entry: Arc<Entry>, leaves_at: Instant) -> Stored {
         // An update in place would stand over the bound until the next operation.
         self.cache.invalidate(&key);
-        let leaves_at = now + self.settings.residence;
         let before = self.ledger.entries.get();
         let held = Held::new(entry, leaves_at, &self.ledger);
         let alive = Rc::clone(&held.alive);

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::clock::{Clock, ManualClock};
-use crate::model::Freshness;
+use crate::model::{Encoding, Freshness};
 
 fn settings(max_entries: u64, max_bytes: u64) -> L1Settings {
     L1Settings { max_entries, max_bytes, residence: Duration::from_secs(300) }
@@ -253,4 +253,26 @@ fn trouble_never_takes_the_place_of_a_success_that_is_of_use() {
     let over_ms = 7_200_000;
     assert_eq!(store.insert(made(500, over_ms), clock.now()), Stored::Yes, "its time was over");
     store.touch(&key(1), 9, |_| panic!("an error goes no further than L1"));
+}
+
+#[test]
+fn an_entry_that_has_become_heavier_is_weighed_again_without_ending_leases() {
+    let versions = Versions::default();
+    let mut store = MemoryStore::new(settings(10, 1 << 20), Purges::default(), versions.clone());
+    let clock = ManualClock::new();
+    let (held, other) = (entry(1, 100), entry(1, 100));
+    store.insert(Arc::clone(&held), clock.now());
+    let (before, version) = (store.bytes(), versions.of(&key(1)));
+    held.encodings.settle(Encoding::Gzip, || Some(Bytes::from_static(b"1234567")));
+    assert_eq!(store.weigh_again(&held), Stored::Yes);
+    assert_eq!(store.bytes(), before + 7);
+    assert_eq!(store.entries(), 1);
+    // Another's encodings, even of one as new, change nothing; nor do those of one that is gone.
+    assert_eq!(store.weigh_again(&other), Stored::Refused);
+    assert_eq!(store.weigh_again(&entry(2, 100)), Stored::Refused);
+    assert_eq!((store.bytes(), versions.of(&key(1))), (before + 7, version));
+    // It leaves when it would have left.
+    clock.advance(Duration::from_secs(300));
+    store.sweep(clock.now(), 10);
+    assert_eq!((store.entries(), store.bytes()), (0, 0));
 }

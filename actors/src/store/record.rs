@@ -7,19 +7,24 @@
 //! has usage u8 · input tokens u64 · output tokens u64
 //! generation u64 · label count u32 · { label u64 } · model length u32 · model
 //! header count u32 · { name length u32 · name · value length u32 · value }
-//! body length u64 · body · checksum 16
+//! body digest 16 · body encoding u8 · raw length u64 · body length u64 · body · checksum 16
 //! ```
 //!
+//! The body is in brotli (encoding 1) where that was worked out and is shorter, else as it is (0).
 //! Numbers are little-endian. The checksum is the first half of the BLAKE3 digest of all before
-//! it. A record is never believed: each length is checked before use, and a record of another
-//! format version, of another key or with one altered bit is an error.
+//! it. A record is never believed: each length is checked before use, a body inflates to its raw
+//! length or not at all, and a record of another format version, of another key or with one altered
+//! bit is an error.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::codec::inflate::inflate;
 use crate::error::LevelError;
-use crate::model::{CacheKey, Entry, Form, Freshness, Header, Label, Labels, Usage};
+use crate::model::{
+    CacheKey, Encoding, Encodings, Entry, Form, Freshness, Header, Label, Labels, TAG_LEN, Usage,
+};
 
 const MAGIC: &[u8; 4] = b"ANTR";
 const VERSION: u8 = 2;
@@ -27,12 +32,30 @@ const CHECKSUM_LEN: usize = 16;
 /// The least a header takes: its two lengths. Bounds what a count can make us reserve.
 const MIN_HEADER_LEN: usize = 8;
 /// All fields of fixed size.
-const FIXED_LEN: usize =
-    MAGIC.len() + 1 + CacheKey::LEN + 5 * 8 + 2 + 1 + 1 + 2 * 8 + 8 + 4 + 4 + 4 + 8 + CHECKSUM_LEN;
+const FIXED_LEN: usize = MAGIC.len()
+    + 1
+    + CacheKey::LEN
+    + 5 * 8
+    + 2
+    + 1
+    + 1
+    + 2 * 8
+    + 8
+    + 4
+    + 4
+    + 4
+    + BODY_HEAD_LEN
+    + CHECKSUM_LEN;
+/// What goes before the bytes of the body: digest, encoding, both lengths.
+const BODY_HEAD_LEN: usize = TAG_LEN + 1 + 8 + 8;
+/// A body as it is.
+const PLAIN: u8 = 0;
+/// A body in brotli.
+const BROTLI: u8 = 1;
 /// What a label takes.
 const LABEL_LEN: usize = 8;
 
-/// Returns the length of the record of `entry`, in bytes.
+/// Returns the greatest length that the record of `entry` has, in bytes: with its body as it is.
 pub fn encoded_len(entry: &Entry) -> usize {
     let headers: usize = entry
         .headers
@@ -46,9 +69,11 @@ pub fn encoded_len(entry: &Entry) -> usize {
 
 /// Returns the record of `entry`.
 ///
-/// Lifetimes are kept in whole milliseconds, latencies in whole microseconds, rounded down.
+/// Its body is in brotli where the entry has that ready. Lifetimes are kept in whole milliseconds, latencies in whole microseconds, rounded down.
 pub fn encode(entry: &Entry) -> Vec<u8> {
-    let mut out = Vec::with_capacity(encoded_len(entry));
+    let brotli = entry.encodings.ready(Encoding::Brotli);
+    let body = brotli.unwrap_or(&entry.body);
+    let mut out = Vec::with_capacity(encoded_len(entry) - entry.body.len() + body.len());
     out.extend_from_slice(MAGIC);
     out.push(VERSION);
     out.extend_from_slice(entry.key.as_bytes());
@@ -79,19 +104,24 @@ pub fn encode(entry: &Entry) -> Vec<u8> {
         put_len32(&mut out, header.value.len());
         out.extend_from_slice(&header.value);
     }
-    put_u64(&mut out, u64::try_from(entry.body.len()).unwrap_or(u64::MAX));
-    out.extend_from_slice(&entry.body);
+    out.extend_from_slice(entry.encodings.tag(&entry.body));
+    out.push(if brotli.is_some() { BROTLI } else { PLAIN });
+    for length in [entry.body.len(), body.len()] {
+        put_u64(&mut out, u64::try_from(length).unwrap_or(u64::MAX));
+    }
+    out.extend_from_slice(body);
     let checksum = checksum(&out);
     out.extend_from_slice(&checksum);
     out
 }
 
-/// Returns the entry that `record` holds for `key`. Header values and body share its bytes.
+/// Returns the entry that `record` holds for `key`; no body of more than `most` bytes. Header values
+/// and a plain body share its bytes.
 ///
 /// # Errors
 ///
 /// [`LevelError::Damaged`] for anything but an unaltered record of this version and `key`.
-pub fn decode(key: &CacheKey, record: &Bytes) -> Result<Entry, LevelError> {
+pub fn decode(key: &CacheKey, record: &Bytes, most: usize) -> Result<Entry, LevelError> {
     let mut magic = Reader { rest: record.clone() };
     if magic.take(MAGIC.len())? != MAGIC.as_slice() {
         return Err(LevelError::Damaged("not a record"));
@@ -105,7 +135,7 @@ pub fn decode(key: &CacheKey, record: &Bytes) -> Result<Entry, LevelError> {
     if reader.take(CacheKey::LEN)? != key.as_bytes().as_slice() {
         return Err(LevelError::Damaged("another key"));
     }
-    let entry = fields(*key, &mut reader)?;
+    let entry = fields(*key, &mut reader, most)?;
     if reader.rest.is_empty() { Ok(entry) } else { Err(LevelError::Damaged("bytes left over")) }
 }
 
@@ -122,7 +152,7 @@ fn checked_content(record: &Bytes) -> Result<Bytes, LevelError> {
     Ok(record.slice_ref(content))
 }
 
-fn fields(key: CacheKey, reader: &mut Reader) -> Result<Entry, LevelError> {
+fn fields(key: CacheKey, reader: &mut Reader, most: usize) -> Result<Entry, LevelError> {
     let freshness = Freshness {
         made_wall_ms: reader.u64()?,
         lifetime: Duration::from_millis(reader.u64()?),
@@ -140,13 +170,13 @@ fn fields(key: CacheKey, reader: &mut Reader) -> Result<Entry, LevelError> {
     let model = reader.text(model_len)?;
     let model = (!model.is_empty()).then_some(model);
     let headers = headers(reader)?;
-    let body_len = usize::try_from(reader.u64()?).unwrap_or(usize::MAX);
-    let body = reader.take(body_len)?;
+    let (body, encodings) = body(reader, most)?;
     Ok(Entry {
         key,
         status,
         headers,
         body,
+        encodings,
         form,
         freshness,
         min_uses: 0,
@@ -155,6 +185,34 @@ fn fields(key: CacheKey, reader: &mut Reader) -> Result<Entry, LevelError> {
         usage,
         upstream_latency,
     })
+}
+
+/// Reads the body, and keeps the form in which it is stored beside it.
+fn body(reader: &mut Reader, most: usize) -> Result<(Bytes, Encodings), LevelError> {
+    let encodings = Encodings::default();
+    encodings.set_tag(reader.array()?);
+    let encoding = reader.u8()?;
+    let raw_len = reader.length()?;
+    let stored_len = reader.length()?;
+    let stored = reader.take(stored_len)?;
+    let body = match encoding {
+        PLAIN => stored,
+        BROTLI if raw_len <= most => {
+            let inflated = inflate(Encoding::Brotli, &stored, raw_len);
+            let inflated =
+                inflated.map_err(|_| LevelError::Damaged("the body does not inflate"))?;
+            // Not a part of the record, which would stay in memory as a whole.
+            encodings.settle(Encoding::Brotli, || Some(Bytes::copy_from_slice(&stored)));
+            inflated
+        }
+        BROTLI => return Err(LevelError::Damaged("the body inflates to too much")),
+        _ => return Err(LevelError::Damaged("no such encoding")),
+    };
+    if body.len() == raw_len {
+        Ok((body, encodings))
+    } else {
+        Err(LevelError::Damaged("the body has another length"))
+    }
 }
 
 fn labels(reader: &mut Reader) -> Result<Labels, LevelError> {
@@ -244,128 +302,15 @@ impl Reader {
         Ok(u64::from_le_bytes(self.array()?))
     }
 
+    fn length(&mut self) -> Result<usize, LevelError> {
+        Ok(usize::try_from(self.u64()?).unwrap_or(usize::MAX))
+    }
+
     fn len32(&mut self) -> Result<usize, LevelError> {
         Ok(usize::try_from(u32::from_le_bytes(self.array()?)).unwrap_or(usize::MAX))
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::collection::vec;
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn header() -> impl Strategy<Value = Header> {
-        ("[a-z-]{0,20}", vec(any::<u8>(), 0..40)).prop_map(|(name, value)| Header {
-            name: name.into_boxed_str(),
-            value: Bytes::from(value),
-        })
-    }
-
-    prop_compose! {
-        fn entry()(
-            key: [u8; 32],
-            status: u16,
-            headers in vec(header(), 0..5),
-            body in vec(any::<u8>(), 0..300),
-            made_wall_ms: u64,
-            times_ms: [u64; 3],
-            form in 0..3_u8,
-            generation: u64,
-            names in vec(any::<u64>(), 0..5),
-            model in proptest::option::of("[a-z0-9.-]{1,20}"),
-            usage in proptest::option::of((any::<u64>(), any::<u64>())),
-            latency_us: u64,
-        ) -> Entry {
-            Entry {
-                min_uses: 0,
-                key: CacheKey::new(key),
-                status,
-                headers,
-                body: Bytes::from(body),
-                form: Form::from_code(form).unwrap_or_default(),
-                freshness: Freshness {
-                    made_wall_ms,
-                    lifetime: Duration::from_millis(times_ms[0]),
-                    stale_while_revalidate: Duration::from_millis(times_ms[1]),
-                    stale_if_error: Duration::from_millis(times_ms[2]),
-                },
-                labels: Labels {
-                    generation,
-                    names: names.into_iter().map(Label::from_u64).collect(),
-                },
-                model: model.map(String::into_boxed_str),
-                usage: usage.map(|(input_tokens, output_tokens)| Usage { input_tokens, output_tokens }),
-                upstream_latency: Duration::from_micros(latency_us),
-            }
-        }
-    }
-
-    /// Gives `content` a right checksum, as an attacker or another program could.
-    fn sealed(mut content: Vec<u8>) -> Bytes {
-        let sum = checksum(&content);
-        content.extend_from_slice(&sum);
-        Bytes::from(content)
-    }
-
-    proptest! {
-        #[test]
-        fn what_is_encoded_is_decoded(entry in entry()) {
-            let record = Bytes::from(encode(&entry));
-            prop_assert_eq!(record.len(), encoded_len(&entry));
-            prop_assert_eq!(decode(&entry.key, &record), Ok(entry));
-        }
-
-        #[test]
-        fn one_altered_bit_is_an_error(entry in entry(), at: prop::sample::Index, bit in 0..8_u8) {
-            let mut record = encode(&entry);
-            let at = at.index(record.len());
-            record[at] ^= 1 << bit;
-            prop_assert!(matches!(
-                decode(&entry.key, &Bytes::from(record)),
-                Err(LevelError::Damaged(_))
-            ));
-        }
-
-        #[test]
-        fn a_record_cut_or_lengthened_is_an_error(entry in entry(), at: prop::sample::Index) {
-            let mut record = encode(&entry);
-            let cut = Bytes::copy_from_slice(&record[..at.index(record.len())]);
-            prop_assert!(decode(&entry.key, &cut).is_err());
-            record.push(0);
-            prop_assert!(decode(&entry.key, &Bytes::from(record)).is_err());
-        }
-
-        #[test]
-        fn bytes_of_any_kind_do_not_panic(bytes in vec(any::<u8>(), 0..400)) {
-            let key = CacheKey::new([7; 32]);
-            prop_assert!(decode(&key, &Bytes::from(bytes.clone())).is_err());
-            let mut content = Vec::from(*MAGIC);
-            content.push(VERSION);
-            content.extend_from_slice(key.as_bytes());
-            content.extend_from_slice(&bytes);
-            let _ = decode(&key, &sealed(content));
-        }
-    }
-
-    #[test]
-    fn a_record_is_refused_for_another_key_or_of_another_version() {
-        let body = Bytes::from_static(b"{}");
-        let key = CacheKey::new([1; 32]);
-        let freshness =
-            Freshness { made_wall_ms: 1, lifetime: Duration::from_secs(1), ..Freshness::default() };
-        let entry = Entry { key, status: 200, body, freshness, ..Entry::default() };
-        let mut content = encode(&entry);
-        assert_eq!(
-            decode(&CacheKey::new([2; 32]), &Bytes::from(content.clone())),
-            Err(LevelError::Damaged("another key"))
-        );
-        content.truncate(content.len() - CHECKSUM_LEN);
-        content[MAGIC.len()] = VERSION + 1;
-        assert_eq!(
-            decode(&key, &sealed(content)),
-            Err(LevelError::Damaged("another format version"))
-        );
-    }
-}
+#[path = "record_tests.rs"]
+mod tests;

@@ -24,6 +24,9 @@ const PREFIX: &str = "anteroom:v1:";
 /// Writes are off the response path and may carry large records: so many times longer than a
 /// lookup they may take.
 const WRITE_PATIENCE: u32 = 10;
+/// Records from this size on are read on another thread: inflating them takes milliseconds, for
+/// which other lookups would wait.
+const DECODE_ELSEWHERE_FROM: usize = 16 * 1024;
 /// Redis refuses expiries near the end of its clock; a century is as good as ever.
 const MAX_EXPIRY_MS: u64 = 100 * 365 * 24 * 60 * 60 * 1_000;
 
@@ -125,7 +128,12 @@ impl RedisStore {
         if record.is_empty() || record.len() > self.max_record_bytes {
             return Ok(None);
         }
-        record::decode(key, &record).map(Some)
+        let (key, most) = (*key, self.max_record_bytes);
+        if record.len() < DECODE_ELSEWHERE_FROM {
+            return record::decode(&key, &record, most).map(Some);
+        }
+        let decoded = tokio::task::spawn_blocking(move || record::decode(&key, &record, most));
+        decoded.await.unwrap_or(Err(LevelError::Skipped("no thread to read the record"))).map(Some)
     }
 
     /// Writes `entry`, to be gone after its residence or remaining use, whichever is shorter.

@@ -11,7 +11,9 @@ use anteroom_actors::message::{ActorState, ask};
 use anteroom_actors::model::{CacheKey, Entry, Form, Labels, Lifetimes, Verdict, Wants};
 use anteroom_actors::origin::{Answer, Head, Origin, OriginCall, OriginFactory, Reply};
 use anteroom_actors::resolver::{Reader, Resolve};
-use anteroom_actors::settings::{FlightSettings, L1Settings, PurgeSettings, SentinelSettings};
+use anteroom_actors::settings::{
+    EncodingSettings, FlightSettings, L1Settings, PurgeSettings, SentinelSettings,
+};
 use anteroom_actors::wiring::{Plan, Topology};
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -115,6 +117,7 @@ impl Origin for Scripted {
                 shareable,
                 body: body.boxed_local(),
                 judge: Box::new(move |_body| verdict),
+                reshape: None,
             }))
         }
         .boxed_local()
@@ -149,6 +152,7 @@ impl Stage {
             reader_timeout: Duration::from_secs(30),
             unshareable_for: Duration::from_secs(60),
             max_unshareable: 16,
+            encoding: EncodingSettings::default(),
         };
         change(&mut flights);
         let clock = ManualClock::new();

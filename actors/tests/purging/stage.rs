@@ -8,11 +8,13 @@ use actix::{Actor as _, Addr};
 use anteroom_actors::cache::{L2Actor, L3Actor};
 use anteroom_actors::clock::{ManualClock, SharedClock, SystemClock};
 use anteroom_actors::message::{
-    CatchUp, Insert, LevelHandle, Lookup, Ping, Purge, PurgeHandle, Purged, Report, ask,
+    CatchUp, Insert, InsertKind, LevelHandle, Lookup, Ping, Purge, PurgeHandle, Purged, Report, ask,
 };
 use anteroom_actors::model::{CacheKey, Entry, Label, LabelKind, Labels, Level, Purges};
 use anteroom_actors::purging::PurgeActor;
-use anteroom_actors::settings::{BreakerSettings, Database, L3Settings, PurgeSettings};
+use anteroom_actors::settings::{
+    BreakerSettings, Database, EncodingSettings, L3Settings, PurgeSettings,
+};
 
 use crate::redis::level::{counter, entry, eventually, settings};
 use crate::redis::server::Server;
@@ -90,6 +92,7 @@ fn file(folder: &Path) -> L3Settings {
         batch_records: 10,
         sweep_interval: Duration::from_secs(60),
         sweep_batch: 3,
+        encoding: EncodingSettings::default(),
         breaker: BreakerSettings {
             failures: 3,
             probe_after: Duration::from_millis(20),
@@ -123,7 +126,7 @@ impl Gateway {
 
     /// Keeps an entry in L2 or L3.
     pub async fn keep(&self, level: &LevelHandle, entry: &Entry) {
-        let insert = Insert { entry: Arc::new(entry.clone()), converted: false };
+        let insert = Insert { entry: Arc::new(entry.clone()), kind: InsertKind::New };
         ask(&level.insert, insert, PATIENCE).await.expect("an answer").expect("an insert");
     }
 

@@ -8,10 +8,11 @@ use anteroom_actors::cache::L2Actor;
 use anteroom_actors::clock::{Clock as _, SystemClock};
 use anteroom_actors::error::LevelError;
 use anteroom_actors::message::{
-    ActorState, Flush, Insert, InsertOutcome, LevelHandle, Lookup, Ping, Report, Slot, ask,
+    ActorState, Flush, Insert, InsertKind, InsertOutcome, LevelHandle, Lookup, Ping, Report, Slot,
+    ask,
 };
 use anteroom_actors::model::{CacheKey, Entry, Form, Freshness, Header, Level, Purges, Usage};
-use anteroom_actors::settings::{BreakerSettings, L2Settings};
+use anteroom_actors::settings::{BreakerSettings, EncodingSettings, L2Settings};
 use bytes::Bytes;
 
 /// Long enough for a busy machine.
@@ -49,7 +50,7 @@ impl TestLevel {
 
     pub async fn insert(&self, entry: &Entry) -> Result<InsertOutcome, LevelError> {
         let entry = Arc::new(entry.clone());
-        ask(&self.handle.insert, Insert { entry, converted: false }, PATIENCE)
+        ask(&self.handle.insert, Insert { entry, kind: InsertKind::New }, PATIENCE)
             .await
             .expect("an answer")
     }
@@ -107,6 +108,7 @@ pub fn settings(url: String) -> L2Settings {
         connections: 2,
         max_record_bytes: 64 * 1024,
         max_writes_in_flight: 32,
+        encoding: EncodingSettings::default(),
         breaker: BreakerSettings {
             failures: 3,
             probe_after: Duration::from_millis(20),

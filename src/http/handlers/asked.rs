@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::HttpRequest;
-use actix_web::http::header::{ACCEPT, CONTENT_TYPE, HeaderName};
+use actix_web::http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
 use anteroom_actors::model::{CacheKey, Form, Header, Label, LabelKind, Labels};
 use anteroom_actors::origin::OriginCall;
 use bytes::Bytes;
@@ -15,9 +15,11 @@ use super::guard;
 use super::reading::{self, Reading, Understood};
 use crate::canonical::{CREDENTIAL_HEADERS, Scope};
 use crate::forms::ask_for_usage;
+use crate::http::body;
 use crate::http::error::ApiError;
 use crate::http::recall::{Digest, Meaning};
 use crate::http::routes::Route;
+use crate::http::shape::negotiate::Accepted;
 use crate::http::worker::Worker;
 
 /// Returns who shares answers to `request`.
@@ -31,8 +33,21 @@ pub(super) struct Asked<'a> {
     pub(super) worker: &'a Worker,
     pub(super) route: &'a Route,
     pub(super) request: &'a HttpRequest,
+    /// The body: as it came, then [inflated](Self::inflated).
     pub(super) body: Bytes,
+    /// The encodings the caller takes, as far as they are spoken.
+    pub(super) accepted: Accepted,
     pub(super) arrived: Instant,
+}
+
+/// Returns the encodings that the caller takes; where none are sent, the body as it is alone.
+pub(super) fn accepted(worker: &Worker, request: &HttpRequest) -> Accepted {
+    let mut values =
+        request.headers().get_all(ACCEPT_ENCODING).map(HeaderValue::as_bytes).peekable();
+    if !worker.gateway.settings.response.compression || values.peek().is_none() {
+        return Accepted::default();
+    }
+    Accepted::parse(values)
 }
 
 impl Asked<'_> {
@@ -53,6 +68,26 @@ impl Asked<'_> {
         }
     }
 
+    /// Returns path and query as they go upstream.
+    fn upstream_target(&self) -> Box<str> {
+        if !self.route.fields_query {
+            return self.target().into();
+        }
+        let path = self.request.uri().path();
+        self.reading().query().map_or_else(|| path.into(), |query| format!("{path}?{query}").into())
+    }
+
+    /// Returns the request with the body that its `Content-Encoding` stands for.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`body::inflated`].
+    pub(super) async fn inflated(self) -> Result<Self, ApiError> {
+        let most = self.worker.gateway.settings.server.max_body.as_usize();
+        let body = body::inflated(self.request, self.body.clone(), most).await?;
+        Ok(Self { body, ..self })
+    }
+
     /// Returns the digest of the request as it came: everything that counts, each part with its
     /// length, under this thread's own key.
     pub(super) fn digest(&self) -> Digest {
@@ -62,6 +97,8 @@ impl Asked<'_> {
             hasher.append(bytes);
         };
         part(&self.route.index.to_le_bytes());
+        // In place of the header's text: what means the same shares a lease.
+        part(&[self.accepted.code()]);
         part(self.request.method().as_str().as_bytes());
         part(self.target().as_bytes());
         // In the order of the map, which is the same for the same headers: another order of theirs
@@ -131,7 +168,7 @@ impl Question<'_> {
             route: asked.route.index,
             upstream: Arc::clone(&asked.route.upstream),
             method: asked.request.method().as_str().into(),
-            target: asked.target().into(),
+            target: asked.upstream_target(),
             headers: self.headers(),
             body: body.unwrap_or_else(|| asked.body.clone()),
             form: meaning.form,

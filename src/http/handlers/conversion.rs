@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use anteroom_actors::message::Insert;
-use anteroom_actors::model::{Entry, Form, Header};
+use anteroom_actors::codec;
+use anteroom_actors::message::{Insert, InsertKind};
+use anteroom_actors::model::{Encodings, Entry, Form, Header};
 use bytes::Bytes;
 
 use super::asked::Question;
 use crate::canonical::Profile;
 use crate::forms::{FormError, events_to_object, object_to_events, without_usage};
+use crate::http::gateway::Gateway;
 
 /// Bodies from this size on are converted on another thread: it takes milliseconds, for which this
 /// thread's other requests would wait.
@@ -32,13 +34,31 @@ pub(super) async fn in_form(
     let converted = Entry {
         body,
         form,
+        encodings: Encodings::default(),
         headers: headers_in_form(&entry.headers, form),
         ..Entry::clone(&entry)
     };
     let converted = Arc::new(converted);
-    let insert = Insert { entry: Arc::clone(&converted), converted: true };
-    question.asked.worker.gateway.topology.l1.insert.tell(insert);
+    let insert = Insert { entry: Arc::clone(&converted), kind: InsertKind::Converted };
+    let gateway = &question.asked.worker.gateway;
+    gateway.topology.l1.insert.tell(insert);
+    encode_behind(&converted, gateway);
     Ok(converted)
+}
+
+/// Works out the encodings of an entry that L1 was given, on another thread, and tells L1.
+fn encode_behind(entry: &Arc<Entry>, gateway: &Gateway) {
+    let (entry, settings) = (Arc::clone(entry), gateway.settings.encoding());
+    if !codec::is_worth(&entry, &settings) && entry.body.len() < CONVERT_ELSEWHERE_FROM {
+        codec::prepare(&entry, &settings);
+        return;
+    }
+    let insert = gateway.topology.l1.insert.clone();
+    // It goes on by itself; one that is lost is worked out at the next conversion.
+    drop(actix_web::web::block(move || {
+        codec::prepare(&entry, &settings);
+        insert.tell(Insert { entry, kind: InsertKind::Encoded })
+    }));
 }
 
 /// Returns a whole body of the form `from` in the form that is asked for.

@@ -9,6 +9,8 @@ use anteroom_actors::model::{Labels, Lifetimes, Wants};
 use crate::caching::RequestDirectives;
 use crate::http::error::ApiError;
 use crate::http::routes::Route;
+use crate::http::shape::fields::FieldMask;
+use crate::http::shape::fields_query;
 
 /// How long answers of this request are fresh, in seconds.
 pub const X_CACHE_TTL: &str = "x-cache-ttl";
@@ -17,9 +19,12 @@ pub const X_CACHE_NAMESPACE: &str = "x-cache-namespace";
 /// Names the answer can be purged by, with commas between them.
 pub const X_CACHE_TAGS: &str = "x-cache-tags";
 
+/// Which part of an answer is wanted.
+pub const X_FIELDS: &str = "x-fields";
+
 /// All of them, and the standard ones: they take part in the recall digest.
-pub const STEERING_HEADERS: [&str; 5] =
-    ["cache-control", "pragma", X_CACHE_TTL, X_CACHE_NAMESPACE, X_CACHE_TAGS];
+pub const STEERING_HEADERS: [&str; 6] =
+    ["cache-control", "pragma", X_CACHE_TTL, X_CACHE_NAMESPACE, X_CACHE_TAGS, X_FIELDS];
 
 /// Longest namespace, in bytes.
 const MAX_NAMESPACE: usize = 128;
@@ -39,6 +44,8 @@ pub struct Directives<'a> {
     pub namespace: &'a str,
     /// What its answer can be purged by.
     pub tags: Vec<&'a str>,
+    /// The part of its answer that it takes.
+    pub fields: Option<FieldMask>,
 }
 
 impl<'a> Directives<'a> {
@@ -48,15 +55,19 @@ impl<'a> Directives<'a> {
     ///
     /// [`ApiError::Header`] naming the header and what it may hold.
     pub fn of(request: &'a HttpRequest, route: &Route) -> Result<Self, ApiError> {
-        Self::in_headers(request.headers(), route)
+        Self::in_headers(request.headers(), request.uri().query(), route)
     }
 
-    /// As [`Self::of`], of a request with these headers.
+    /// As [`Self::of`], of a request with these headers and this query.
     ///
     /// # Errors
     ///
     /// As [`Self::of`].
-    pub fn in_headers(headers: &'a HeaderMap, route: &Route) -> Result<Self, ApiError> {
+    pub fn in_headers(
+        headers: &'a HeaderMap,
+        query: Option<&str>,
+        route: &Route,
+    ) -> Result<Self, ApiError> {
         let standard = if route.ignores_cache_control {
             RequestDirectives::default()
         } else {
@@ -69,6 +80,7 @@ impl<'a> Directives<'a> {
             ttl: ttl(headers, route)?,
             namespace: namespace(headers)?,
             tags: tags(headers)?,
+            fields: fields(headers, query, route)?,
         })
     }
 
@@ -120,6 +132,24 @@ fn namespace(headers: &HeaderMap) -> Result<&str, ApiError> {
     }
     let allowed = format!("at most {MAX_NAMESPACE} bytes");
     Err(ApiError::Header { name: X_CACHE_NAMESPACE, allowed })
+}
+
+fn fields(
+    headers: &HeaderMap,
+    query: Option<&str>,
+    route: &Route,
+) -> Result<Option<FieldMask>, ApiError> {
+    let read = |name, text: &str| {
+        FieldMask::parse(text).map(Some).map_err(|error| ApiError::Fields { name, error })
+    };
+    if let Some(text) = text(headers, X_FIELDS)? {
+        return read(X_FIELDS, text);
+    }
+    let query = query.filter(|_| route.fields_query);
+    match query.and_then(fields_query::of) {
+        Some(text) => read("fields", &text),
+        None => Ok(None),
+    }
 }
 
 fn tags(headers: &HeaderMap) -> Result<Vec<&str>, ApiError> {

@@ -68,7 +68,7 @@ async fn dry_run(gateway: &Gateway, mut submitted: Submitted) -> Result<Explanat
     let Submitted { method, uri, headers, body } = &submitted;
     let method = method.as_str();
     let reading = Reading { gateway, route, method, uri, headers, client, body };
-    let directives = Directives::in_headers(headers, route)
+    let directives = Directives::in_headers(headers, uri.query(), route)
         .map_err(|error| Mistake::new("headers", error.to_string()))?;
     let (understood, canonical) = reading
         .understand(&directives)

@@ -16,13 +16,16 @@ use futures_util::stream;
 use super::asked::{Asked, Question};
 use super::conversion::{body_in_form, headers_in_form, in_form};
 use super::guard;
-use super::proxy::{How, Looked, hit, refuse};
+use super::hits::{How, Looked, head_of, hit, masked};
+use super::proxy::refuse;
+use super::under_way::{Holds, Reading};
 use crate::forms::UsageFilter;
-use crate::http::access::{Metering, tokens};
-use crate::http::admission::Permit;
+use crate::http::access::tokens;
 use crate::http::error::ApiError;
 use crate::http::gateway::UnderWay;
-use crate::http::respond::{self, Forwarded, StoredHead, Timing};
+use crate::http::outgoing::Outgoing;
+use crate::http::respond::{self, Forwarded, Timing};
+use crate::http::shape::event_mask::EventMask;
 
 /// Longest wait for the resolver, which answers in microseconds.
 const RESOLVE_DEADLINE: Duration = Duration::from_millis(500);
@@ -32,13 +35,6 @@ const BACK_WITHIN: Duration = Duration::from_secs(2);
 
 /// Pause between two looks for the successor.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
-
-/// What a response under way holds on to.
-struct Holds {
-    _permit: Permit,
-    _under_way: UnderWay,
-    metering: Metering,
-}
 
 /// Answers `question` from a level or the origin, together with everyone who asks the same.
 pub(super) async fn answer(question: &Question<'_>, under_way: UnderWay) -> HttpResponse {
@@ -52,7 +48,7 @@ pub(super) async fn answer(question: &Question<'_>, under_way: UnderWay) -> Http
         Ok(metering) => metering,
         Err(error) => return refuse(worker, asked.route, asked.arrived, &error),
     };
-    let mut holds = Holds { _permit: permit, _under_way: under_way, metering };
+    let mut holds = Holds::new(permit, under_way, metering);
     let call = question.call();
     let mut wants = question.directives.wants;
     // What may not be kept is nobody else's either.
@@ -87,7 +83,8 @@ pub(super) async fn answer(question: &Question<'_>, under_way: UnderWay) -> Http
                         continue;
                     }
                 }
-                let head = StoredHead::of(&found.entry);
+                found.entry = masked(question, found.entry).await;
+                let head = head_of(question, &found.entry).await;
                 let looked = Looked::Levels(found.level, reader.timings().lookups);
                 let how = How { looked, instead_of: found.instead_of };
                 return hit(asked, &found.entry, &head, how);
@@ -171,7 +168,7 @@ async fn pass_on(
     Ok(match reader.whole().await {
         Whole::Complete(body, kept) => {
             holds.metering.observe(&body);
-            complete(asked, &reader, head, body, kept)
+            complete(question, &reader, head, body, kept).await
         }
         Whole::PassingOn => stream_on(question, reader, head, Some("too-large"), holds),
         Whole::Failed(error) => failed(asked, &reader, error),
@@ -188,13 +185,22 @@ async fn convert(
     let from = if head.streamed { Form::Stream } else { Form::Object };
     let body = body_in_form(question, from, body).await.ok()?;
     let headers = headers_in_form(&head.headers, question.meaning.form);
-    let head = Head { headers, ..head.clone() };
-    Some(complete(question.asked, reader, &head, body, kept))
+    let streamed = question.meaning.form.is_stream();
+    let head = Head { headers, streamed, ..head.clone() };
+    Some(complete(question, reader, &head, body, kept).await)
+}
+
+/// Returns what becomes of an answer with this head on its way to the caller.
+fn outgoing(question: &Question<'_>, head: &Head) -> Outgoing {
+    let asked = question.asked;
+    let settings = &asked.worker.gateway.settings.response;
+    let fields = (question.directives.fields.as_ref(), settings);
+    Outgoing::of(head.status, &head.headers, head.streamed, asked.accepted, fields)
 }
 
 /// Sends a whole answer.
-fn complete(
-    asked: &Asked<'_>,
+async fn complete(
+    question: &Question<'_>,
     reader: &Reader,
     head: &Head,
     body: Bytes,
@@ -205,8 +211,13 @@ fn complete(
         Kept::Not(reason) => (false, Some(reason)),
     };
     let forwarded = forwarded(reader.role(), Some(kept), detail);
+    let sent = outgoing(question, head).whole(body, kept).await;
+    let body = sent.body.clone();
+    let asked = question.asked;
+    asked.worker.record_sent(asked.route.index, sent.encoding, sent.original_len, body.len());
     let mut response = HttpResponse::with_body(status_of(head), body).map_into_boxed_body();
     finish(asked, reader, head, forwarded, &mut response);
+    sent.dress(response.headers_mut());
     response
 }
 
@@ -223,8 +234,14 @@ fn stream_on(
     let forwarded = forwarded(reader.role(), None, detail);
     let mut response = HttpResponse::build(status_of(head)).finish();
     finish(asked, &reader, head, forwarded, &mut response);
+    let outgoing = outgoing(question, head);
+    outgoing.dress_live(response.headers_mut());
     let hides_usage = head.streamed && question.meaning.form == Form::StreamWithoutUsage;
-    let reading = Reading { reader, filter: hides_usage.then(UsageFilter::new), holds };
+    let filter = hides_usage.then(UsageFilter::new);
+    let mask = outgoing.mask().map(EventMask::new);
+    let live = outgoing.live();
+    let sent = asked.worker.gateway.metrics.sent(asked.route.index, live.encoding());
+    let reading = Reading { reader, filter, mask, live: Some(live), sent, holds };
     let pieces = stream::unfold(Some(reading), |reading| async move {
         let mut reading = reading?;
         match respond::last_before_cut(reading.next().await?).await {
@@ -233,38 +250,6 @@ fn stream_on(
         }
     });
     response.set_body(actix_web::body::BoxBody::new(actix_web::body::BodyStream::new(pieces)))
-}
-
-/// An answer under way to one caller.
-struct Reading {
-    reader: Reader,
-    /// Takes out the usage that only the gateway asked for.
-    filter: Option<UsageFilter>,
-    holds: Holds,
-}
-
-impl Reading {
-    /// Returns the next piece that has something in it.
-    async fn next(&mut self) -> Option<Result<Bytes, OriginError>> {
-        loop {
-            let piece = self.reader.next().await;
-            if let Some(Ok(piece)) = &piece {
-                self.holds.metering.observe(piece);
-            }
-            let Some(filter) = &mut self.filter else { return piece };
-            let passed = match piece {
-                Some(Ok(piece)) => filter.push(&piece),
-                Some(Err(error)) => return Some(Err(error)),
-                None => {
-                    let rest = self.filter.take().map(|mut filter| filter.finish())?;
-                    return (!rest.is_empty()).then(|| Ok(rest.into()));
-                }
-            };
-            if !passed.is_empty() {
-                return Some(Ok(passed.into()));
-            }
-        }
-    }
 }
 
 fn status_of(head: &Head) -> StatusCode {

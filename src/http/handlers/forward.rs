@@ -6,12 +6,15 @@ use std::time::Instant;
 
 use actix_web::body::{BodyStream, BoxBody, SizedStream};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, TRANSFER_ENCODING};
+use actix_web::http::header::{
+    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, TRANSFER_ENCODING,
+};
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse};
 use anteroom_actors::model::{Outcome, Sample};
-use bytes::Bytes;
-use futures_util::stream::{Empty, Stream, StreamExt};
+use anteroom_actors::origin::Head;
+use bytes::{Bytes, BytesMut};
+use futures_util::stream::{self, Empty, Stream, StreamExt};
 
 use super::guard;
 use crate::http::access::{Metering, tokens};
@@ -23,6 +26,9 @@ use crate::http::respond::{self, Timing};
 use crate::http::routes::Route;
 use crate::http::worker::Worker;
 use crate::upstream::{Forward, Forwarded};
+
+/// Longest error that is gathered to take secrets out of it, in bytes.
+const MAX_ERROR_BYTES: usize = 256 * 1024;
 
 /// A request's body.
 enum Body<S> {
@@ -89,10 +95,13 @@ impl Source<'_> {
         };
         let mut metering = guard::meter(self.worker, self.request, || self.estimate(length))?;
         metering.pays(true);
+        // A body at hand was inflated.
+        let is_plain = matches!(body, Body::Whole(_));
         let headers: Vec<(&str, &[u8])> = self
             .request
             .headers()
             .iter()
+            .filter(|(name, _)| !is_plain || *name != CONTENT_ENCODING)
             .map(|(name, value)| (name.as_str(), value.as_bytes()))
             .collect();
         let forward = Forward {
@@ -108,7 +117,10 @@ impl Source<'_> {
             Body::Whole(body) => forwarder.forward_whole(forward, body).await,
         };
         metering.pays(forwarded.as_ref().is_ok_and(|answer| answer.status < 400));
-        let forwarded = forwarded.map_err(ApiError::Origin)?;
+        let mut forwarded = forwarded.map_err(ApiError::Origin)?;
+        if bypass.is_some() && forwarded.status >= 400 {
+            forwarded = self.without_secrets(forwarded).await;
+        }
         Ok(self.answer(forwarded, bypass, (permit, under_way, metering)))
     }
 
@@ -121,6 +133,40 @@ impl Source<'_> {
         });
         let length = length.filter(|_| is_json).and_then(|length| usize::try_from(length).ok());
         tokens::of_length(length.unwrap_or(0))
+    }
+
+    /// Takes what is declared sensitive out of an error of a cached route: it is gathered for that. A
+    /// longer one passes as it comes.
+    async fn without_secrets(&self, forwarded: Forwarded) -> Forwarded {
+        let Forwarded { status, headers, length, mut body } = forwarded;
+        let streamed = headers.iter().any(|header| {
+            &*header.name == "content-type" && header.value.starts_with(b"text/event-stream")
+        });
+        let head = Head { status, headers, streamed };
+        let reshape = self.worker.gateway.reshaper.of(self.route.index, &head);
+        let headers = head.headers;
+        let Some(reshape) = reshape else { return Forwarded { status, headers, length, body } };
+        let mut gathered = BytesMut::new();
+        while let Some(piece) = body.next().await {
+            match piece {
+                Ok(piece) => gathered.extend_from_slice(&piece),
+                Err(error) => {
+                    let start = gathered.freeze();
+                    let start = reshape(&start).unwrap_or(start);
+                    let body = stream::iter([Ok(start), Err(error)]).boxed_local();
+                    return Forwarded { status, headers, length: None, body };
+                }
+            }
+            if gathered.len() > MAX_ERROR_BYTES {
+                let start = stream::iter([Ok(gathered.freeze())]);
+                let body = start.chain(body).boxed_local();
+                return Forwarded { status, headers, length, body };
+            }
+        }
+        let whole = gathered.freeze();
+        let whole = reshape(&whole).unwrap_or(whole);
+        let length = u64::try_from(whole.len()).ok();
+        Forwarded { status, headers, length, body: stream::iter([Ok(whole)]).boxed_local() }
     }
 
     fn answer(

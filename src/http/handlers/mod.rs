@@ -9,8 +9,10 @@ mod flight;
 pub mod forward;
 pub mod guard;
 pub mod health;
+mod hits;
 pub mod proxy;
 mod reading;
 mod replay;
+mod under_way;
 
 pub use directives::STEERING_HEADERS;

@@ -8,20 +8,21 @@ use actix_web::http::Method;
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse};
 use anteroom_actors::message::{Lookup, ask};
-use anteroom_actors::model::{Entry, Level, Outcome, Sample, Use};
-use anteroom_actors::resolver::{InsteadOf, Refresh};
+use anteroom_actors::model::{Level, Outcome, Sample, Use};
+use anteroom_actors::resolver::Refresh;
 
-use super::asked::{Asked, Question};
+use super::asked::{Asked, Question, accepted};
 use super::conversion::in_form;
 use super::directives::Directives;
+use super::hits::{How, Looked, head_of, hit, lease_hit, masked};
 use super::reading::Understood;
-use super::{flight, forward, replay};
+use super::{flight, forward};
 use crate::canonical::ErrorForm;
 use crate::http::body::{self, CallersBody};
 use crate::http::error::ApiError;
 use crate::http::gateway::Gateway;
-use crate::http::recall::{Digest, Recalled};
-use crate::http::respond::{self, StoredHead, Timing};
+use crate::http::recall::{Digest, Meaning, Recalled};
+use crate::http::respond::{self, Timing};
 use crate::http::routes::Route;
 use crate::http::worker::Worker;
 
@@ -111,23 +112,40 @@ async fn cached(
             return CallersBody::new(payload).close_after(response);
         }
     };
-    let asked = Asked { worker, route, request, body: body.bytes, arrived };
-    if worker.gateway.revoked.holds(|| asked.scope()) {
-        let from = forward::Source { worker, route, request, arrived };
-        return from.bypass(asked.body, "credential-refused", under_way).await;
-    }
+    let accepted = accepted(worker, request);
+    let asked = Asked { worker, route, request, body: body.bytes, accepted, arrived };
+    let is_revoked = worker.gateway.revoked.holds(|| asked.scope());
+    // Of the body as it came: a repeat is not inflated again.
     let digest = asked.digest();
     // Where the body took long, the time of arrival says nothing of a lease.
     let now = if body.waited { worker.gateway.clock.now() } else { arrived };
     let wall_ms = worker.gateway.clock.wall_ms();
-    let recalled = worker.recall.borrow_mut().get(&digest, now, wall_ms);
+    let recalled =
+        if is_revoked { None } else { worker.recall.borrow_mut().get(&digest, now, wall_ms) };
     let meaning = match recalled {
-        Some(Recalled::Answer(entry, head)) => {
-            return lease_hit(worker, route, arrived, wall_ms, &entry, &head);
-        }
+        Some(Recalled::Answer(entry, head)) => return lease_hit(&asked, wall_ms, &entry, &head),
         Some(Recalled::Meaning(meaning)) => Some(meaning),
         None => None,
     };
+    let asked = match asked.inflated().await {
+        Ok(asked) => asked,
+        Err(error) => return refuse(worker, route, arrived, &error),
+    };
+    if is_revoked {
+        let from = forward::Source { worker, route, request, arrived };
+        return from.bypass(asked.body, "credential-refused", under_way).await;
+    }
+    unleased(worker, asked, (digest, meaning), under_way).await
+}
+
+/// Answers a request that no lease answers; `meaning` is what is remembered of it.
+async fn unleased(
+    worker: &Rc<Worker>,
+    asked: Asked<'_>,
+    (digest, meaning): (Digest, Option<Meaning>),
+    under_way: crate::http::gateway::UnderWay,
+) -> HttpResponse {
+    let Asked { route, request, arrived, .. } = asked;
     let directives = match Directives::of(request, route) {
         Ok(directives) => directives,
         Err(error) => return refuse(worker, route, arrived, &error),
@@ -172,73 +190,13 @@ async fn look_in_l1(question: &Question<'_>, digest: &Digest) -> Option<HttpResp
         gateway.topology.resolver.refresh.tell(refresh);
     }
     let (now, wall_ms) = (gateway.clock.now(), gateway.clock.wall_ms());
-    let head = Rc::new(StoredHead::of(&entry));
-    if directives.wants.is_default() {
+    let entry = masked(question, entry).await;
+    let head = Rc::new(head_of(question, &entry).await);
+    if directives.wants.is_default() && directives.fields.is_none() {
         let leased = (&entry, known);
         asked.worker.recall.borrow_mut().lease(digest, leased, &head, now, wall_ms);
     }
     Some(hit(asked, &entry, &head, How { looked: Looked::L1, instead_of: None }))
-}
-
-/// Returns the response to a hit that nobody was asked for, and takes it down.
-fn lease_hit(
-    worker: &Worker,
-    route: &Route,
-    arrived: Instant,
-    wall_ms: u64,
-    entry: &Entry,
-    head: &StoredHead,
-) -> HttpResponse {
-    let total = worker.gateway.clock.now().duration_since(arrived);
-    worker.record_lease_hit(route.index, total);
-    let response = respond::hit(entry, head, Level::L1, wall_ms, worker.hit_timings.text(total));
-    replay::paced(response, route, entry)
-}
-
-/// Where a hit was found, for its sample.
-pub(super) enum Looked {
-    /// L1.
-    L1,
-    /// In this level by a flight, with the levels' times.
-    Levels(Level, [Option<Duration>; 3]),
-}
-
-/// How a kept answer came to be served.
-pub(super) struct How {
-    /// Where it was found.
-    pub(super) looked: Looked,
-    /// What the origin said in its place, where it was asked.
-    pub(super) instead_of: Option<InsteadOf>,
-}
-
-/// Returns the response with a kept answer, fresh or stale, and takes it down.
-pub(super) fn hit(asked: &Asked<'_>, entry: &Entry, head: &StoredHead, how: How) -> HttpResponse {
-    let worker = asked.worker;
-    let wall_ms = worker.gateway.clock.wall_ms();
-    let total = worker.gateway.clock.now().duration_since(asked.arrived);
-    let (level, lookups) = match how.looked {
-        Looked::L1 => (Level::L1, [Some(total), None, None]),
-        Looked::Levels(level, lookups) => (level, lookups),
-    };
-    let timing = worker.hit_timings.text(total);
-    let is_fresh = entry.freshness.is_fresh(wall_ms);
-    let response = if is_fresh {
-        respond::hit(entry, head, level, wall_ms, timing)
-    } else {
-        respond::stale(entry, head, (level, how.instead_of), wall_ms, timing)
-    };
-    let response = replay::paced(response, asked.route, entry);
-    worker.record(Sample {
-        route: asked.route.index,
-        outcome: if is_fresh { Outcome::Hit(level) } else { Outcome::Stale },
-        status: entry.status,
-        total,
-        lookups,
-        upstream: None,
-        upstream_error: None,
-        discarded: None,
-    });
-    response
 }
 
 /// Returns the response to a request that was not understood, and takes it down.

@@ -1,9 +1,10 @@
 //! What a request means: for the way of a request and for a dry run of one alike.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use actix_web::http::Uri;
-use actix_web::http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName};
+use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderName};
 use anteroom_actors::model::{CacheKey, Form};
 use bytes::Bytes;
 
@@ -16,6 +17,7 @@ use crate::http::error::ApiError;
 use crate::http::gateway::Gateway;
 use crate::http::recall::Meaning;
 use crate::http::routes::Route;
+use crate::http::shape::fields_query;
 
 /// Bodies from this size on are read on another thread: bringing megabytes into canonical form takes
 /// tens of milliseconds, for which this thread's other requests would wait.
@@ -67,10 +69,6 @@ impl Reading<'_> {
         &self,
         directives: &Directives<'_>,
     ) -> Result<(Understood, Option<Canonical>), ApiError> {
-        let encoded = self.header(&CONTENT_ENCODING).any(|encoding| encoding != b"identity");
-        if encoded {
-            return Ok((Understood::Bypass("content-encoding"), None));
-        }
         let multipart = self.header(&CONTENT_TYPE).any(|kind| {
             kind.get(..10).is_some_and(|start| start.eq_ignore_ascii_case(b"multipart/"))
         });
@@ -104,16 +102,26 @@ impl Reading<'_> {
         Meaning { key, form, model: canonical.model().map(Arc::from) }
     }
 
+    /// Returns the query that counts: without the fields that are taken of the answer.
+    pub(in crate::http) fn query(&self) -> Option<Cow<'_, str>> {
+        let query = self.uri.query()?;
+        if !self.route.fields_query {
+            return Some(Cow::Borrowed(query));
+        }
+        fields_query::without(query).map(Cow::Owned)
+    }
+
     fn key(&self, body: KeyBody<'_>, directives: &Directives<'_>) -> CacheKey {
         let keyed = self.keyed_headers();
         let headers: Vec<(&str, &[u8])> =
             keyed.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+        let query = self.query();
         KeyParts {
             route: &self.route.name,
             upstream: &self.route.upstream_identity,
             method: self.method,
             path: self.uri.path(),
-            query: self.uri.query(),
+            query: query.as_deref(),
             scope: &self.scope(),
             namespace: directives.namespace,
             headers: &headers,
@@ -145,11 +153,12 @@ impl Reading<'_> {
         key: &HashKey,
         canonical: Option<&Canonical>,
     ) -> Option<Outlined> {
+        let query = self.query();
         let mut named = vec![
             ("method".to_owned(), self.method.as_bytes()),
             ("path".to_owned(), self.uri.path().as_bytes()),
         ];
-        named.extend(self.uri.query().map(|query| ("query".to_owned(), query.as_bytes())));
+        named.extend(query.as_deref().map(|query| ("query".to_owned(), query.as_bytes())));
         let headers = self.keyed_headers();
         named.extend(headers.iter().map(|(name, value)| (format!("header {name}"), *value)));
         Outlined::new(key, named.into_iter(), canonical.map(Canonical::as_bytes))

@@ -1,39 +1,6 @@
 //! Which encodings a caller takes, and which of them it likes best (RFC 9110 §12.5.3).
 
-/// A content coding that is spoken here (RFC 9110 §8.4.1, RFC 7932).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Encoding {
-    /// The body as it is.
-    Identity,
-    /// `gzip`.
-    Gzip,
-    /// `br`.
-    Brotli,
-}
-
-impl Encoding {
-    /// Returns the token that `Content-Encoding` has for it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Identity => "identity",
-            Self::Gzip => "gzip",
-            Self::Brotli => "br",
-        }
-    }
-
-    /// Returns the coding of a token, in any case; `x-gzip` is `gzip` (RFC 9110 §8.4.1.3).
-    pub const fn from_token(token: &[u8]) -> Option<Self> {
-        if token.eq_ignore_ascii_case(b"gzip") || token.eq_ignore_ascii_case(b"x-gzip") {
-            Some(Self::Gzip)
-        } else if token.eq_ignore_ascii_case(b"br") {
-            Some(Self::Brotli)
-        } else if token.eq_ignore_ascii_case(b"identity") {
-            Some(Self::Identity)
-        } else {
-            None
-        }
-    }
-}
+pub use anteroom_actors::model::Encoding;
 
 /// What a caller accepts, from best to worst. Equal exactly where every choice is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -8,9 +8,9 @@ use bytes::Bytes;
 
 use super::*;
 use crate::clock::{Clock as _, ManualClock, SystemClock};
-use crate::message::ask;
+use crate::message::{InsertKind, ask};
 use crate::model::{CacheKey, Form, Freshness, Level};
-use crate::settings::{BreakerSettings, Database as Place};
+use crate::settings::{BreakerSettings, Database as Place, EncodingSettings};
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -27,6 +27,7 @@ fn settings(database: Place) -> L3Settings {
         batch_records: 10,
         sweep_interval: Duration::from_secs(60),
         sweep_batch: 100,
+        encoding: EncodingSettings::default(),
         breaker: BreakerSettings {
             failures: 2,
             probe_after: Duration::from_millis(10),
@@ -73,7 +74,7 @@ impl Asked {
     }
 
     async fn insert(&self, entry: &Arc<Entry>) -> Result<InsertOutcome, LevelError> {
-        let insert = Insert { entry: Arc::clone(entry), converted: false };
+        let insert = Insert { entry: Arc::clone(entry), kind: InsertKind::New };
         ask(&self.handle.insert, insert, DEADLINE).await.unwrap()
     }
 

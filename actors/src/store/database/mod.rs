@@ -134,7 +134,7 @@ impl Database {
                 .map_err(|error| Failure::of_statement(&error, at_most))?;
             // On this thread, because a large record takes a while to be checked.
             found
-                .map(|record| record::decode(&key, &Bytes::from(record)))
+                .map(|record| record::decode(&key, &Bytes::from(record), max_bytes))
                 .transpose()
                 .map_err(Failure::RecordDamaged)
         });

@@ -7,7 +7,7 @@ mod purges;
 use super::*;
 use crate::clock::ManualClock;
 use crate::model::{Freshness, Header};
-use crate::settings::{BreakerSettings, Database as Place};
+use crate::settings::{BreakerSettings, Database as Place, EncodingSettings};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -24,6 +24,7 @@ fn settings(database: Place) -> L3Settings {
         batch_records: 10,
         sweep_interval: Duration::from_secs(60),
         sweep_batch: 7,
+        encoding: EncodingSettings::default(),
         breaker: BreakerSettings {
             failures: 3,
             probe_after: Duration::from_millis(100),

@@ -14,13 +14,17 @@ use super::queries::{self, Amount, Row};
 use super::upkeep::Upkeep;
 use super::write_queue::Turn;
 use super::{Core, later};
+use crate::codec::prepare_stored;
 use crate::error::LevelError;
-use crate::model::{CacheKey, Entry};
+use crate::model::{CacheKey, Encoding, Entry};
+use crate::settings::EncodingSettings;
 use crate::store::record;
 
 /// How long writes are dropped unseen after one has failed: a full disk or a server that is away
 /// is tried a few times a second, not at the rate of the traffic.
 const PAUSE: Duration = Duration::from_millis(500);
+/// Most bytes that one batch compresses: half a second, well within a write's time.
+const MOST_SHRUNK_BYTES: usize = 8 << 20;
 /// What a statement that writes is said to have waited for.
 const WAITED: Duration = Duration::from_millis(100);
 
@@ -144,6 +148,21 @@ pub(super) fn give_up_turn(core: &Arc<Core>) {
     schedule(core);
 }
 
+/// Works out the stored form of `rows`, on this thread, where nobody waits for it. Mostly that is done
+/// already; past a bound the rest is stored as it is.
+fn shrink(rows: &[Row], encoding: &EncodingSettings) {
+    let mut left = MOST_SHRUNK_BYTES;
+    for Row { entry, .. } in rows {
+        if entry.encodings.is_settled(Encoding::Brotli) {
+            continue;
+        }
+        if let Some(after) = left.checked_sub(entry.body.len()) {
+            left = after;
+            prepare_stored(entry, encoding);
+        }
+    }
+}
+
 /// Commits one batch; its end, however it comes, schedules the next.
 struct WriteBatch {
     core: Arc<Core>,
@@ -157,6 +176,7 @@ impl Job for WriteBatch {
         if rows.is_empty() {
             return Ok(());
         }
+        shrink(&rows, &core.settings.encoding);
         let outcome = connection.and_then(|open| {
             queries::put(open, &rows).map_err(|error| Failure::of_statement(&error, WAITED))
         });
@@ -237,5 +257,28 @@ where
             Err(failure) => core.writes_fail(failure),
         }
         outcome
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::model::Header;
+
+    #[test]
+    fn a_batch_compresses_so_much_and_no_more() {
+        let row = |length: usize| {
+            let name = "content-type".into();
+            let headers = vec![Header { name, value: Bytes::from_static(b"text/plain") }];
+            let body = Bytes::from(vec![b'a'; length]);
+            let entry = Arc::new(Entry { headers, body, ..Entry::default() });
+            Row { entry, stored_at_ms: 0, expires_at_ms: 0, size_bytes: length }
+        };
+        let rows = [1_000, MOST_SHRUNK_BYTES, 1_000, 1].map(row);
+        shrink(&rows, &EncodingSettings::default());
+        let is_ready = |row: &Row| row.entry.encodings.ready(Encoding::Brotli).is_some();
+        assert_eq!(rows.each_ref().map(is_ready), [true, false, true, false]);
     }
 }

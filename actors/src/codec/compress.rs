@@ -6,7 +6,7 @@ use brotli::enc::BrotliEncoderParams;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use super::negotiate::Encoding;
+use crate::model::Encoding;
 
 /// Highest brotli quality that is used: 9 takes 10 to 70 times as long as 5 (DESIGN B1).
 pub const MAX_BROTLI_LEVEL: u8 = 5;

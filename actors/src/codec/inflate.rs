@@ -7,7 +7,7 @@ use brotli::{BrotliDecompressStream, BrotliResult, BrotliState};
 use bytes::Bytes;
 use flate2::bufread::MultiGzDecoder;
 
-use super::negotiate::Encoding;
+use crate::model::Encoding;
 
 /// How much is decoded at once, in bytes.
 const CHUNK: usize = 8 << 10;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use flate2::write::GzEncoder;
 
 use super::compress::{brotli_params, gzip_level};
-use super::negotiate::Encoding;
+use crate::model::Encoding;
 
 /// Window of brotli for live answers, as a power of two: what an answer repeats is near.
 ///
@@ -89,6 +89,13 @@ impl LiveCompressor {
             }
         };
         Ok(Bytes::from(out))
+    }
+
+    /// As [`Self::push`]; for identity the piece itself, not a copy.
+    ///
+    /// Errors: the encoder failed; the answer cannot go on.
+    pub fn push_bytes(&mut self, piece: Bytes) -> io::Result<Bytes> {
+        if matches!(self.inner, Inner::Identity) { Ok(piece) } else { self.push(&piece) }
     }
 
     /// Ends the answer and returns its last bytes.

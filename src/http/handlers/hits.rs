@@ -1,0 +1,134 @@
+//! Answering with what is kept.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::http::Method;
+use actix_web::http::header::{HeaderValue, IF_NONE_MATCH};
+use actix_web::{HttpRequest, HttpResponse};
+use anteroom_actors::codec;
+use anteroom_actors::model::{Encoding, Encodings, Entry, Header, Level, Outcome, Sample};
+use anteroom_actors::resolver::InsteadOf;
+use bytes::Bytes;
+
+use super::asked::{Asked, Question};
+use super::replay;
+use crate::http::outgoing::Outgoing;
+use crate::http::respond;
+use crate::http::shape::negotiate::Accepted;
+use crate::http::stored::StoredHead;
+
+/// Returns the response to a hit that nobody was asked for, and takes it down.
+pub(super) fn lease_hit(
+    asked: &Asked<'_>,
+    wall_ms: u64,
+    entry: &Entry,
+    head: &StoredHead,
+) -> HttpResponse {
+    let Asked { worker, route, arrived, .. } = *asked;
+    let total = worker.gateway.clock.now().duration_since(arrived);
+    worker.record_lease_hit(route.index, total);
+    let response = respond::hit(entry, head, Level::L1, wall_ms, worker.hit_timings.text(total));
+    if is_held(asked.request, head) {
+        return respond::not_modified(response);
+    }
+    worker.record_sent(route.index, head.encoding, entry.body.len(), head.body_len(entry));
+    replay::paced(response, route, entry)
+}
+
+/// Tells whether the caller of a GET says that it has this answer (RFC 9110 §13.1.2).
+fn is_held(request: &HttpRequest, head: &StoredHead) -> bool {
+    request.method() == Method::GET
+        && head.is_held(request.headers().get_all(IF_NONE_MATCH).map(HeaderValue::as_bytes))
+}
+
+/// Makes the head of a kept answer. Where its caller takes no answer as it is, it waits for a form
+/// that it takes.
+pub(super) async fn head_of(question: &Question<'_>, entry: &Arc<Entry>) -> StoredHead {
+    let asked = question.asked;
+    let settings = asked.worker.gateway.settings.encoding();
+    if replay::is_paced(asked.route, entry) {
+        return StoredHead::of(entry, Accepted::default(), &settings);
+    }
+    let head = StoredHead::of(entry, asked.accepted, &settings);
+    if head.is_final || asked.accepted.accepts(head.encoding) {
+        return head;
+    }
+    let prepared = Arc::clone(entry);
+    // Fails only where the process ends.
+    let _ = actix_web::web::block(move || codec::prepare(&prepared, &settings)).await;
+    StoredHead::of(entry, asked.accepted, &settings)
+}
+
+/// Returns the part of a kept answer that is asked for: an entry of its own, which nobody keeps.
+pub(super) async fn masked(question: &Question<'_>, entry: Arc<Entry>) -> Arc<Entry> {
+    let Some(fields) = question.directives.fields.clone() else { return entry };
+    let settings = &question.asked.worker.gateway.settings.response;
+    let is_stream = entry.form.is_stream();
+    let accepted = question.asked.accepted;
+    let outgoing =
+        Outgoing::of(entry.status, &entry.headers, is_stream, accepted, (Some(&fields), settings));
+    let mut part = Entry { encodings: Encodings::default(), ..Entry::clone(&entry) };
+    let sent = outgoing.part(entry.body.clone()).await;
+    part.body = sent.original;
+    part.headers.retain(|header| &*header.name != "etag");
+    for encoding in [Encoding::Gzip, Encoding::Brotli] {
+        let body = sent.encoded.clone().filter(|(other, _)| *other == encoding);
+        part.encodings.settle(encoding, || body.map(|(_, body)| body));
+    }
+    let vary = Bytes::from_static(b"X-Fields");
+    part.headers.push(Header { name: "vary".into(), value: vary });
+    Arc::new(part)
+}
+
+/// Where a hit was found, for its sample.
+pub(super) enum Looked {
+    /// L1.
+    L1,
+    /// In this level by a flight, with the levels' times.
+    Levels(Level, [Option<Duration>; 3]),
+}
+
+/// How a kept answer came to be served.
+pub(super) struct How {
+    /// Where it was found.
+    pub(super) looked: Looked,
+    /// What the origin said in its place, where it was asked.
+    pub(super) instead_of: Option<InsteadOf>,
+}
+
+/// Returns the response with a kept answer, fresh or stale, and takes it down.
+pub(super) fn hit(asked: &Asked<'_>, entry: &Entry, head: &StoredHead, how: How) -> HttpResponse {
+    let worker = asked.worker;
+    let wall_ms = worker.gateway.clock.wall_ms();
+    let total = worker.gateway.clock.now().duration_since(asked.arrived);
+    let (level, lookups) = match how.looked {
+        Looked::L1 => (Level::L1, [Some(total), None, None]),
+        Looked::Levels(level, lookups) => (level, lookups),
+    };
+    let timing = worker.hit_timings.text(total);
+    let is_fresh = entry.freshness.is_fresh(wall_ms);
+    let response = if is_fresh {
+        respond::hit(entry, head, level, wall_ms, timing)
+    } else {
+        respond::stale(entry, head, (level, how.instead_of), wall_ms, timing)
+    };
+    let response = if is_fresh && is_held(asked.request, head) {
+        respond::not_modified(response)
+    } else {
+        let sent = head.body_len(entry);
+        worker.record_sent(asked.route.index, head.encoding, entry.body.len(), sent);
+        replay::paced(response, asked.route, entry)
+    };
+    worker.record(Sample {
+        route: asked.route.index,
+        outcome: if is_fresh { Outcome::Hit(level) } else { Outcome::Stale },
+        status: entry.status,
+        total,
+        lookups,
+        upstream: None,
+        upstream_error: None,
+        discarded: None,
+    });
+    response
+}

@@ -1,0 +1,96 @@
+use anteroom_actors::codec;
+use anteroom_actors::model::{CacheKey, Freshness};
+
+use super::*;
+
+fn head(entry: &Entry) -> StoredHead {
+    StoredHead::of(entry, Accepted::default(), &EncodingSettings::default())
+}
+
+#[test]
+fn age_and_time_to_live_go_together_at_every_moment() {
+    let entry = Entry {
+        key: CacheKey::new([1; 32]),
+        status: 200,
+        body: Bytes::new(),
+        freshness: Freshness {
+            made_wall_ms: 10_000,
+            lifetime: Duration::from_secs(60),
+            ..Freshness::default()
+        },
+        ..Entry::default()
+    };
+    for (wall_ms, age, ttl) in [
+        (9_000, "0", 59),
+        (10_000, "0", 59),
+        (10_999, "0", 59),
+        (11_000, "1", 58),
+        (11_999, "1", 58),
+        (69_999, "59", 0),
+    ] {
+        let dated = head(&entry).dated(&entry, Level::L1, wall_ms);
+        assert_eq!(dated.age, age, "at {wall_ms}");
+        let status = format!("anteroom; hit; ttl={ttl}; detail=L1");
+        assert_eq!(dated.cache_status, status.as_str(), "at {wall_ms}");
+    }
+}
+
+fn text(headers: &[(&str, &'static str)]) -> Entry {
+    let header = |(name, value): &(&str, &'static str)| Header {
+        name: (*name).into(),
+        value: Bytes::from_static(value.as_bytes()),
+    };
+    let headers = headers.iter().map(header).collect();
+    Entry { status: 200, headers, body: "a b c ".repeat(200).into(), ..Entry::default() }
+}
+
+fn accepting(text: &str) -> Accepted {
+    Accepted::parse([text.as_bytes()].into_iter())
+}
+
+#[test]
+fn an_encoding_is_sent_once_it_is_ready_and_the_body_as_it_is_until_then() {
+    let (settings, entry) = (EncodingSettings::default(), text(&[("content-type", "text/plain")]));
+    let before = StoredHead::of(&entry, accepting("br"), &settings);
+    assert!(!before.is_final && before.encoding == Encoding::Identity);
+    assert_eq!(before.body(&entry), entry.body);
+    codec::prepare(&entry, &settings);
+    for (accepted, encoding, suffix) in [
+        ("br, gzip", Encoding::Brotli, "-br"),
+        ("br;q=0.5, gzip", Encoding::Gzip, "-gz"),
+        ("deflate", Encoding::Identity, ""),
+    ] {
+        let head = StoredHead::of(&entry, accepting(accepted), &settings);
+        assert!(head.is_final && head.encoding == encoding, "{accepted}");
+        assert_eq!(Some(&head.body(&entry)), entry.encodings.ready(encoding).or(Some(&entry.body)));
+        let value = |wanted: &str| {
+            let found = head.headers.iter().find(|(name, _)| name == wanted);
+            found.map(|(_, value)| value.to_str().unwrap_or_default().to_owned())
+        };
+        let is_encoded = encoding != Encoding::Identity;
+        assert_eq!(value("vary").as_deref(), Some("Accept-Encoding"), "{accepted}");
+        assert_eq!(value("x-original-size"), is_encoded.then(|| "1200".to_owned()));
+        let named = is_encoded.then(|| encoding.as_str().to_owned());
+        assert_eq!(value("content-encoding"), named);
+        let etag = value("etag").unwrap_or_default();
+        assert!(etag.ends_with(&format!("{suffix}\"")) && etag.len() == 34 + suffix.len());
+        assert!(head.is_held([etag.as_bytes()].into_iter()));
+    }
+}
+
+#[test]
+fn a_providers_tag_and_vary_are_kept_and_added_to() {
+    let settings = EncodingSettings::default();
+    let own = [("content-type", "text/plain"), ("etag", "W/\"v1\""), ("vary", "X-A")];
+    let entry = text(&own);
+    codec::prepare(&entry, &settings);
+    for (accepted, etag) in [("identity", "W/\"v1\""), ("gzip", "W/\"v1-gz\"")] {
+        let head = StoredHead::of(&entry, accepting(accepted), &settings);
+        let values = |wanted: &str| -> Vec<&str> {
+            let found = head.headers.iter().filter(|(name, _)| name == wanted);
+            found.filter_map(|(_, value)| value.to_str().ok()).collect()
+        };
+        assert_eq!(values("etag"), [etag]);
+        assert_eq!(values("vary"), ["X-A, Accept-Encoding"]);
+    }
+}
