@@ -23,6 +23,7 @@ use crate::http::tls::{Certificate, TlsError};
 use crate::scope_secret::{self, NoRandomness, Obtained};
 use crate::settings::Settings;
 use crate::telemetry::{Metrics, RecorderActor};
+use crate::upstream::origin::Reshaping;
 use crate::upstream::spec::SpecError;
 use crate::upstream::{UpstreamError, Upstreams, from_settings, origin};
 
@@ -145,7 +146,10 @@ async fn assemble(settings: Settings) -> Result<Arc<Gateway>, ServeError> {
     let factory = origin::factory(
         Arc::clone(&upstreams),
         from_settings::routes(&settings),
-        Arc::new(move |route, head| reshapes.of(route, head)),
+        Arc::new(move |route, head| Reshaping {
+            whole: reshapes.whole(route, head),
+            pieces: reshapes.events(route, head),
+        }),
         Arc::clone(&clock),
     );
     let Obtained { secret: scope_secret, offered } =

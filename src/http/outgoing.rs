@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::respond::value;
 use super::shape::etag;
+use super::shape::event_filter::EventFilter;
 use super::shape::fields::FieldMask;
 use super::shape::negotiate::Accepted;
 use super::stored::{X_ORIGINAL_SIZE, varied};
@@ -124,14 +125,15 @@ impl Outgoing {
         LiveCompressor::new(self.encoding(), self.level)
     }
 
-    /// Returns the part of a stream's events that is wanted.
-    pub fn mask(&self) -> Option<FieldMask> {
-        self.fields.clone().filter(|_| self.is_stream)
+    /// Returns what leaves of a stream's events the part that is wanted.
+    pub fn mask(&self) -> Option<EventFilter> {
+        let fields = self.fields.clone().filter(|_| self.is_stream)?;
+        Some(EventFilter::new(Box::new(move |events| fields.apply_events(events))))
     }
 
     /// Notes in `headers` what [`Self::live`] does.
     pub fn dress_live(&self, headers: &mut HeaderMap) {
-        let (encoding, is_part) = (self.encoding(), self.mask().is_some());
+        let (encoding, is_part) = (self.encoding(), self.is_stream && self.fields.is_some());
         let body = Bytes::new();
         let varies = self.may_encode;
         let sent = Sent { body, encoding, original_len: 0, varies, etag: None, is_part };

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use anteroom_actors::origin::{Head, Reshape};
 use bytes::Bytes;
 
+use super::shape::event_filter::EventFilter;
 use super::shape::minify::minify;
-use super::shape::nulls::drop_nulls;
+use super::shape::nulls::{drop_nulls, drop_nulls_in_events};
 use super::shape::redact::{DEFAULT_NAMES, DEFAULT_PATTERNS, RedactError, Redactor};
 use crate::settings::Settings;
+use crate::upstream::origin::OnPieces;
 
 /// Reshapes the answers of all routes.
 #[derive(Debug)]
@@ -58,10 +60,23 @@ impl Reshaper {
     /// Returns how a whole answer with this `head` is reshaped, if it is: an error loses what is
     /// declared sensitive, JSON its white space. What is encoded, or says `no-transform`
     /// (RFC 9111 §5.2.2.6), is left alone.
-    pub fn of(&self, route: usize, head: &Head) -> Option<Reshape> {
-        let work = self.work(route, head)?;
+    pub fn whole(&self, route: usize, head: &Head) -> Option<Reshape> {
+        let work = self.work(route, head).filter(|_| !head.streamed)?;
         let redactor = Arc::clone(&self.redactor);
         Some(Box::new(move |body: &Bytes| work.on(body, &redactor)))
+    }
+
+    /// Returns how a stream with this `head` is reshaped event by event, if it is. Its white space
+    /// stays.
+    pub fn events(&self, route: usize, head: &Head) -> Option<OnPieces> {
+        let work = self.work(route, head).filter(|_| head.streamed)?;
+        let redactor = Arc::clone(&self.redactor);
+        let on_events = move |events: &[u8]| work.on_events(events, &redactor);
+        let mut filter = Some(EventFilter::new(Box::new(on_events)));
+        Some(Box::new(move |piece| match piece {
+            Some(piece) => filter.as_mut().map(|filter| filter.push(piece)).unwrap_or_default(),
+            None => filter.take().map(|filter| filter.finish(b"")).unwrap_or_default(),
+        }))
     }
 
     fn work(&self, route: usize, head: &Head) -> Option<Work> {
@@ -73,21 +88,31 @@ impl Reshaper {
         let is_no_transform =
             |directive: &[u8]| directive.trim_ascii().eq_ignore_ascii_case(b"no-transform");
         let is_encoded = values("content-encoding").next().is_some();
-        if head.streamed || is_encoded || directives.any(is_no_transform) {
+        if is_encoded || directives.any(is_no_transform) {
             return None;
         }
         let rules = self.routes.get(route)?;
         let is_json = values("content-type").next().is_some_and(is_json);
         let work = Work {
             redacts: head.status >= 400 || rules.redacts_all,
-            drops_nulls: is_json && rules.drops_nulls && head.status < 400,
-            minifies: is_json && self.minifies,
+            drops_nulls: (is_json || head.streamed) && rules.drops_nulls && head.status < 400,
+            minifies: is_json && self.minifies && !head.streamed,
         };
         (work.redacts || work.drops_nulls || work.minifies).then_some(work)
     }
 }
 
 impl Work {
+    fn on_events(self, events: &[u8], redactor: &Redactor) -> Option<Vec<u8>> {
+        let redacted = if self.redacts { redactor.apply_events(events) } else { None };
+        let dropped = if self.drops_nulls {
+            drop_nulls_in_events(redacted.as_deref().unwrap_or(events))
+        } else {
+            None
+        };
+        dropped.or(redacted)
+    }
+
     fn on(self, body: &Bytes, redactor: &Redactor) -> Option<Bytes> {
         let mut changed: Option<Vec<u8>> = None;
         let mut step = |filter: &dyn Fn(&[u8]) -> Option<Vec<u8>>| {
@@ -129,7 +154,7 @@ mod tests {
         };
         let headers = headers.iter().map(header).collect();
         let head = Head { status, headers, streamed: false };
-        let reshape = Reshaper::new(settings).unwrap().of(0, &head);
+        let reshape = Reshaper::new(settings).unwrap().whole(0, &head);
         let body = Bytes::from_static(BODY.as_bytes());
         let body = reshape.and_then(|reshape| reshape(&body)).unwrap_or(body);
         String::from_utf8(body.to_vec()).unwrap()
@@ -163,5 +188,26 @@ mod tests {
         assert_eq!(reshaped(&settings, 200, &[json]), expected);
         settings.response.redact.patterns = Some(vec!["(".to_owned()]);
         assert_eq!(Reshaper::new(&settings).unwrap_err().label(), "bad_pattern");
+    }
+
+    #[test]
+    fn events_are_reshaped_where_the_route_says_so_and_keep_their_white_space() {
+        let head = Head { status: 200, headers: Vec::new(), streamed: true };
+        let mut settings = Settings::default();
+        assert!(Reshaper::new(&settings).unwrap().events(0, &head).is_none());
+        settings.routes[0].drop_nulls = true;
+        settings.routes[0].redact_bodies = true;
+        let reshaper = Reshaper::new(&settings).unwrap();
+        assert!(reshaper.whole(0, &head).is_none());
+        let mut events = reshaper.events(0, &head).unwrap();
+        let stream = format!("data: {BODY}\n\ndata: {{ \"a\": 1 }}\n\ndata: [DONE]\n\n");
+        let mut out = Vec::new();
+        for piece in stream.as_bytes().chunks(7) {
+            out.extend_from_slice(&events(Some(&Bytes::copy_from_slice(piece))));
+        }
+        out.extend_from_slice(&events(None));
+        let expected = "data: {\"token\":\"[redacted]\",\"key\":\"[redacted]\"}\n\n\
+            data: { \"a\": 1 }\n\ndata: [DONE]\n\n";
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 }

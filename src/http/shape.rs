@@ -11,7 +11,7 @@ pub use anteroom_actors::codec::{compress, inflate, live};
 #[cfg(test)]
 mod corpus;
 pub mod etag;
-pub mod event_mask;
+pub mod event_filter;
 mod events;
 pub mod fields;
 pub mod fields_query;

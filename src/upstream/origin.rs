@@ -12,7 +12,7 @@ use anteroom_actors::origin::{
 use awc::http::Method;
 use bytes::Bytes;
 use futures_util::future::LocalBoxFuture;
-use futures_util::stream::StreamExt as _;
+use futures_util::stream::{self, LocalBoxStream, StreamExt as _};
 
 use super::body::Framing;
 use super::builtin::Builtin;
@@ -22,8 +22,20 @@ use super::prepared::{Upstreams, Way, Ways};
 use super::spec::RouteSpec;
 use super::verdict::{Judged, verdict};
 
-/// Says how the whole answer of a route (by position in the settings) with this head is reshaped.
-pub type ReshapeFor = Arc<dyn Fn(usize, &Head) -> Option<Reshape> + Send + Sync>;
+/// Takes the pieces of a stream, then `None` at its end, and returns what goes on in their place.
+pub type OnPieces = Box<dyn FnMut(Option<&Bytes>) -> Bytes>;
+
+/// How one answer is reshaped.
+#[derive(Default)]
+pub struct Reshaping {
+    /// A whole one, once it is judged.
+    pub whole: Option<Reshape>,
+    /// A stream, as it comes.
+    pub pieces: Option<OnPieces>,
+}
+
+/// Says how the answer of a route (by position in the settings) with this head is reshaped.
+pub type ReshapeFor = Arc<dyn Fn(usize, &Head) -> Reshaping + Send + Sync>;
 
 /// Returns a factory of origins for `upstreams`; `routes` by position in the settings.
 pub fn factory(
@@ -38,6 +50,9 @@ pub fn factory(
         Rc::new(UpstreamOrigin { ways, routes, reshape })
     })
 }
+
+/// A body as it comes.
+type Pieces = LocalBoxStream<'static, Result<Bytes, OriginError>>;
 
 /// All upstreams, on one thread.
 struct UpstreamOrigin {
@@ -63,10 +78,38 @@ impl Origin for UpstreamOrigin {
                 Way::Http(client) => call_http(client, &call, &route).await?,
                 Way::Builtin(builtin) => call_builtin(builtin, call, &route).await,
             };
-            answer.reshape = reshape(position, &answer.head);
+            let Reshaping { whole, pieces } = reshape(position, &answer.head);
+            answer.reshape = whole;
+            if let Some(pieces) = pieces {
+                answer.body = reshaped(answer.body, pieces);
+            }
             Ok(Reply::Answer(answer))
         })
     }
+}
+
+/// Returns `body` with what `on_pieces` makes of it. Of a body that breaks off, what was held back
+/// is lost: it was no whole event.
+fn reshaped(body: Pieces, on_pieces: OnPieces) -> Pieces {
+    let reshaped = stream::unfold(Some((body, on_pieces)), |state| async move {
+        let (mut body, mut on_pieces) = state?;
+        loop {
+            match body.next().await {
+                Some(Ok(piece)) => {
+                    let piece = on_pieces(Some(&piece));
+                    if !piece.is_empty() {
+                        return Some((Ok(piece), Some((body, on_pieces))));
+                    }
+                }
+                Some(Err(error)) => return Some((Err(error), None)),
+                None => {
+                    let rest = on_pieces(None);
+                    return (!rest.is_empty()).then_some((Ok(rest), None));
+                }
+            }
+        }
+    });
+    reshaped.boxed_local()
 }
 
 fn internal(call: &OriginCall) -> OriginError {

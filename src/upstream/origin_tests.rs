@@ -79,7 +79,8 @@ async fn the_built_in_model_answers_and_is_judged_like_a_provider() {
     let kind = SpecKind::Builtin { think_time_per_token: Duration::ZERO };
     let upstreams = Upstreams::prepare(&[UpstreamSpec { name: "up".into(), kind }]).unwrap();
     let routes = [RouteSpec { profile: Profile::Chat, shared: true, policy: None }];
-    let origin = factory(upstreams, Arc::new(routes), Arc::new(|_, _| None), clock())();
+    let origin =
+        factory(upstreams, Arc::new(routes), Arc::new(|_, _| Default::default()), clock())();
     let body = "{\"messages\":[{\"role\":\"user\",\"content\":\"Hello there\"}]}";
     let mut answer =
         ask_origin(&*origin, call("POST", "/v1/chat/completions", body)).await.unwrap();

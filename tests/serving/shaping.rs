@@ -63,6 +63,28 @@ response:
 }
 
 #[test]
+fn a_stream_is_reshaped_event_by_event_and_kept_so() {
+    let provider = Provider::start();
+    let config = "
+routes:
+  - {name: chat, methods: [POST], path: /v1/chat/completions, profile: chat, cache: true,
+     drop_nulls: true, redact_bodies: true}
+response:
+  redact: {names: [id], patterns: []}
+";
+    let gateway = Gateway::patient().upstream(&provider).config(config).start();
+    let request = ask_stream("chat/completions", "changed");
+    let miss = gateway.send(&request).expect_status(200);
+    assert!(
+        miss.text().contains("\"id\":\"[redacted]\"") && !miss.text().contains("null"),
+        "{miss}"
+    );
+    assert!(miss.text().ends_with("data: [DONE]\n\n"), "{miss}");
+    let hit = gateway.send(&request).expect_status(200);
+    assert_eq!((hit.cache(), hit.text()), ("HIT L1".into(), miss.text()));
+}
+
+#[test]
 fn a_caller_gets_the_part_of_an_answer_that_it_names() {
     let provider = pretty();
     let gateway = Gateway::patient().upstream(&provider).start();

@@ -10,8 +10,8 @@ use crate::codec;
 use crate::model::{Encoding, Entry};
 use crate::settings::EncodingSettings;
 
-/// Most entries of one thread that are worked on at once: callers are served by the same processors.
-const AT_ONCE: usize = 2;
+/// Most entries of one thread that are worked on at once: callers need the same processors.
+const AT_ONCE: usize = 1;
 
 /// Bodies from this size on have their digest made on another thread.
 const TAG_ELSEWHERE_FROM: usize = 64 * 1024;

@@ -25,7 +25,6 @@ use crate::http::error::ApiError;
 use crate::http::gateway::UnderWay;
 use crate::http::outgoing::Outgoing;
 use crate::http::respond::{self, Forwarded, Timing};
-use crate::http::shape::event_mask::EventMask;
 
 /// Longest wait for the resolver, which answers in microseconds.
 const RESOLVE_DEADLINE: Duration = Duration::from_millis(500);
@@ -238,7 +237,7 @@ fn stream_on(
     outgoing.dress_live(response.headers_mut());
     let hides_usage = head.streamed && question.meaning.form == Form::StreamWithoutUsage;
     let filter = hides_usage.then(UsageFilter::new);
-    let mask = outgoing.mask().map(EventMask::new);
+    let mask = outgoing.mask();
     let live = outgoing.live();
     let sent = asked.worker.gateway.metrics.sent(asked.route.index, live.encoding());
     let reading = Reading { reader, filter, mask, live: Some(live), sent, holds };

@@ -143,7 +143,7 @@ impl Source<'_> {
             &*header.name == "content-type" && header.value.starts_with(b"text/event-stream")
         });
         let head = Head { status, headers, streamed };
-        let reshape = self.worker.gateway.reshaper.of(self.route.index, &head);
+        let reshape = self.worker.gateway.reshaper.whole(self.route.index, &head);
         let headers = head.headers;
         let Some(reshape) = reshape else { return Forwarded { status, headers, length, body } };
         let mut gathered = BytesMut::new();

@@ -8,7 +8,7 @@ use crate::forms::UsageFilter;
 use crate::http::access::Metering;
 use crate::http::admission::Permit;
 use crate::http::gateway::UnderWay;
-use crate::http::shape::event_mask::EventMask;
+use crate::http::shape::event_filter::EventFilter;
 use crate::http::shape::live::LiveCompressor;
 use crate::telemetry::SentCounters;
 
@@ -31,7 +31,7 @@ pub(super) struct Reading {
     /// Takes out the usage that only the gateway asked for.
     pub(super) filter: Option<UsageFilter>,
     /// Leaves of each event what is wanted.
-    pub(super) mask: Option<EventMask>,
+    pub(super) mask: Option<EventFilter>,
     /// Compresses what is left; nothing once the answer has ended.
     pub(super) live: Option<LiveCompressor>,
     /// Counts the bytes.

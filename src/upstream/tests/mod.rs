@@ -179,7 +179,7 @@ pub(super) fn prepared(spec: HttpSpec) -> Arc<Upstreams> {
 pub(super) fn origin(spec: HttpSpec) -> std::rc::Rc<dyn Origin> {
     let routes =
         [false, true].map(|shared| RouteSpec { profile: Profile::Generic, shared, policy: None });
-    factory(prepared(spec), Arc::new(routes), Arc::new(|_, _| None), clock())()
+    factory(prepared(spec), Arc::new(routes), Arc::new(|_, _| Default::default()), clock())()
 }
 
 /// A call of the unshared route 0.

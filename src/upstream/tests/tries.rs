@@ -56,8 +56,12 @@ async fn repeats_are_counted_for_the_upstream_and_a_call_counts_once_for_its_bre
     let upstream = flaky(5);
     let upstreams = prepared(spec(&upstream, 1, 2));
     let routes = [RouteSpec { profile: Profile::Generic, shared: false, policy: None }];
-    let origin =
-        factory(Arc::clone(&upstreams), Arc::new(routes), Arc::new(|_, _| None), clock())();
+    let origin = factory(
+        Arc::clone(&upstreams),
+        Arc::new(routes),
+        Arc::new(|_, _| Default::default()),
+        clock(),
+    )();
     let mut seen = Vec::new();
     for _ in 0..3 {
         let error = ask_origin(&*origin, call("GET", "/v1/x", "")).await.err().unwrap();

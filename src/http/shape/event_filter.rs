@@ -1,46 +1,56 @@
-//! `X-Fields` on a stream that comes in pieces.
+//! Filters of whole events on a stream that comes in pieces.
+
+use std::fmt;
 
 use bytes::Bytes;
 
-use super::fields::FieldMask;
-
-/// Longest event that is held until it is whole, in bytes; a longer one passes as it is.
+/// Longest event that is held until it is whole, in bytes; of a longer one the parts are filtered.
 const MAX_HELD: usize = 1 << 20;
 
-/// Takes pieces of a stream, and gives out whole events with what is wanted of them.
-#[derive(Debug)]
-pub struct EventMask {
-    fields: FieldMask,
+/// What is done to whole events; `None` leaves them as they are.
+pub type OnEvents = Box<dyn Fn(&[u8]) -> Option<Vec<u8>>>;
+
+/// Takes pieces of a stream, and gives out whole events, filtered.
+pub struct EventFilter {
+    filter: OnEvents,
     held: Vec<u8>,
 }
 
-impl EventMask {
+impl fmt::Debug for EventFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventFilter").field("held_bytes", &self.held.len()).finish_non_exhaustive()
+    }
+}
+
+impl EventFilter {
     /// Starts a stream.
-    pub const fn new(fields: FieldMask) -> Self {
-        Self { fields, held: Vec::new() }
+    pub const fn new(filter: OnEvents) -> Self {
+        Self { filter, held: Vec::new() }
     }
 
     /// Takes the next piece and returns the events that are whole by now.
     pub fn push(&mut self, piece: &[u8]) -> Bytes {
         self.held.extend_from_slice(piece);
-        let whole_len = match whole_len(&self.held) {
-            0 if self.held.len() > MAX_HELD => return std::mem::take(&mut self.held).into(),
-            whole_len => whole_len,
+        let events = match whole_len(&self.held) {
+            0 if self.held.len() > MAX_HELD => std::mem::take(&mut self.held),
+            0 => return Bytes::new(),
+            whole_len => {
+                let rest = self.held.split_off(whole_len);
+                std::mem::replace(&mut self.held, rest)
+            }
         };
-        let rest = self.held.split_off(whole_len);
-        let events = std::mem::replace(&mut self.held, rest);
-        self.wanted(events)
+        self.filtered(events)
     }
 
     /// Takes the last piece, and returns all that is left.
     pub fn finish(mut self, piece: &[u8]) -> Bytes {
         self.held.extend_from_slice(piece);
         let rest = std::mem::take(&mut self.held);
-        self.wanted(rest)
+        self.filtered(rest)
     }
 
-    fn wanted(&self, events: Vec<u8>) -> Bytes {
-        self.fields.apply_events(&events).unwrap_or(events).into()
+    fn filtered(&self, events: Vec<u8>) -> Bytes {
+        (self.filter)(&events).unwrap_or(events).into()
     }
 }
 
@@ -58,6 +68,7 @@ fn whole_len(held: &[u8]) -> usize {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::fields::FieldMask;
     use super::*;
 
     proptest! {
@@ -72,7 +83,7 @@ mod tests {
             let fields = FieldMask::parse("a").unwrap();
             let whole = fields.apply_events(stream.as_bytes());
             let whole = whole.unwrap_or_else(|| stream.clone().into_bytes());
-            let mut mask = EventMask::new(fields);
+            let mut mask = EventFilter::new(Box::new(move |events| fields.apply_events(events)));
             let (mut out, mut rest) = (Vec::new(), stream.as_bytes());
             for cut in cuts.into_iter().cycle() {
                 if rest.is_empty() { break }
@@ -87,7 +98,8 @@ mod tests {
 
     #[test]
     fn an_event_leaves_as_soon_as_it_is_whole_and_an_endless_one_is_not_held() {
-        let mut mask = EventMask::new(FieldMask::parse("a").unwrap());
+        let fields = FieldMask::parse("a").unwrap();
+        let mut mask = EventFilter::new(Box::new(move |events| fields.apply_events(events)));
         assert_eq!(&*mask.push(b"data: {\"a\":1,\"b\":2}\n"), b"");
         assert_eq!(&*mask.push(b"\ndata: "), b"data: {\"a\":1}\n\n");
         assert_eq!(mask.push(&vec![b'x'; MAX_HELD]).len(), MAX_HELD + 6);
