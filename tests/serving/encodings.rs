@@ -152,9 +152,13 @@ fn misses_are_compressed_as_they_pass_and_small_or_refused_ones_are_not() {
             (bytes("bytes_total", encoding), bytes("original_bytes_total", encoding));
         sent > 0.0 && sent * 3.0 < original
     };
-    let counted = || (shrunk("gzip") && shrunk("br")).then_some(());
+    let is_plain = || {
+        let sent = bytes("bytes_total", "identity");
+        sent > 0.0 && sent == bytes("original_bytes_total", "identity")
+    };
+    // Two looks at numbers that grow now and then.
+    let counted = || (shrunk("gzip") && shrunk("br") && is_plain()).then_some(());
     poll(PATIENCE, counted).expect("the bytes are counted");
-    assert_eq!(bytes("bytes_total", "identity"), bytes("original_bytes_total", "identity"));
     // What takes no body as it is waits for one that it takes.
     gateway.send(&chat(prompt("only gzip"))).expect_status(200);
     let only = accepting(&chat(prompt("only gzip")), "gzip, identity;q=0");

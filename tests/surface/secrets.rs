@@ -10,10 +10,10 @@ use crate::support::gateway::{Gateway, prompt};
 use crate::support::provider::{Fault, Provider};
 use crate::support::redis::{Redis, Reply};
 
-const TOKEN: &str = "sk-secret-bearer-0451";
-const API_KEY: &str = "key-secret-header-0451";
-const PROMPT: &str = "a-secret-prompt-0451";
-const ADMIN: &str = "admin-secret-token-0451";
+const TOKEN: &str = "sk-secret-bearer-of-0451";
+const API_KEY: &str = "key-secret-header-of-0451";
+const PROMPT: &str = "a-secret-prompt-of-0451";
+const ADMIN: &str = "admin-secret-token-of-0451";
 
 fn ask(target: &str, text: &str) -> Request {
     Request::post(target, prompt(text)).bearer(TOKEN).header("X-Api-Key", API_KEY)
@@ -60,7 +60,7 @@ fn a_mixed_run_leaves_no_credential_and_no_prompt_in_what_operators_see() {
     provider.stop();
     gateway.send(&ask("/v1/embeddings", PROMPT)).expect_status(502);
     let page = |path| gateway.operate(&Request::get(path).bearer(ADMIN)).expect_status(200).text();
-    let refused = gateway.operate(&Request::get("/metrics").bearer("wrong-0451")).text();
+    let refused = gateway.operate(&Request::get("/metrics").bearer("wrong-of-0451")).text();
     // Samples come in batches; the run was mixed once its errors are there.
     let metrics = deadline::poll(PATIENCE, || {
         Some(page("/metrics")).filter(|text| text.contains("anteroom_upstream_errors_total"))
@@ -76,7 +76,7 @@ fn a_mixed_run_leaves_no_credential_and_no_prompt_in_what_operators_see() {
         ("Redis' keys", redis.keys("*").join("\n")),
     ] {
         let at =
-            text.find("0451").map(|at| text[..at].lines().last().unwrap_or_default().to_owned());
+            text.find("of-0451").map(|at| text[..at].lines().last().unwrap_or_default().to_owned());
         assert_eq!(at, None, "{place} tells");
     }
 }
@@ -91,7 +91,7 @@ fn errors_of_the_gateways_own_repeat_neither_body_nor_credential() {
     provider.stop();
     let away = gateway.send(&ask("/v1/messages", PROMPT)).expect_status(502).text();
     for text in said.iter().chain([&away]).filter(|text| !text.contains("no route for")) {
-        assert!(!text.contains("0451"), "{text}");
+        assert!(!text.contains("of-0451"), "{text}");
     }
 }
 
@@ -113,7 +113,7 @@ fn credentials_are_not_at_rest() {
     for key in redis.keys("*") {
         let Reply::Bytes(Some(record)) = redis.command(&["GET", &key]) else { continue };
         let text = String::from_utf8_lossy(&record).into_owned();
-        assert!(!text.contains("0451"), "{key}");
+        assert!(!text.contains("of-0451"), "{key}");
     }
 }
 
@@ -130,14 +130,14 @@ fn files_below(folder: &Path) -> Vec<(String, Vec<u8>)> {
 #[test]
 fn check_masks_every_secret_also_where_it_is_wrong() {
     let folder = tempfile::tempdir().expect("a folder");
-    let config = "admin: {token: '${T}'}\ncache: {secret: hidden-0451}\n\
-        l2: {url: 'redis://:hidden-0451@localhost'}\nl3: {url: 'postgres://u:hidden-0451@h/d'}\n\
+    let config = "admin: {token: '${T}'}\ncache: {secret: hidden-of-0451}\n\
+        l2: {url: 'redis://:hidden-of-0451@localhost'}\nl3: {url: 'postgres://u:hidden-of-0451@h/d'}\n\
         upstreams: {default: {kind: http, url: 'https://a.example',\n  \
-        proxy: 'http://u:hidden-0451@p:1', set_headers: {authorization: 'Bearer hidden-0451'}}}\n";
+        proxy: 'http://u:hidden-of-0451@p:1', set_headers: {authorization: 'Bearer hidden-of-0451'}}}\n";
     let run = |text: &str| {
         std::fs::write(folder.path().join("config.yaml"), text).expect("a file");
         let mut command = Command::new(env!("CARGO_BIN_EXE_anteroom"));
-        command.arg("check").current_dir(folder.path()).env_clear().env("T", "hidden-0451");
+        command.arg("check").current_dir(folder.path()).env_clear().env("T", "hidden-of-0451");
         let output = command.output().expect("the binary runs");
         let said = [output.stdout, output.stderr].concat();
         (output.status.code(), String::from_utf8_lossy(&said).into_owned())
@@ -149,15 +149,15 @@ fn check_masks_every_secret_also_where_it_is_wrong() {
         assert!(said.contains(&format!("{key}: ")), "{key} is not shown at all\n{said}");
     }
     for (right, wrong) in [
-        ("redis://:hidden-0451@localhost", "memcached://:hidden-0451@localhost"),
-        ("postgres://u:hidden-0451@h/d", "mysql://u:hidden-0451@h/d"),
-        ("http://u:hidden-0451@p:1", "ftp://u:hidden-0451@p:1"),
-        ("'Bearer hidden-0451'", "\"hidden-0451\\nX: y\""),
-        ("'https://a.example'", "'https://u:hidden-0451@a.example'"),
-        ("hidden-0451}\nl2", "[hidden-0451]}\nl2"),
+        ("redis://:hidden-of-0451@localhost", "memcached://:hidden-of-0451@localhost"),
+        ("postgres://u:hidden-of-0451@h/d", "mysql://u:hidden-of-0451@h/d"),
+        ("http://u:hidden-of-0451@p:1", "ftp://u:hidden-of-0451@p:1"),
+        ("'Bearer hidden-of-0451'", "\"hidden-of-0451\\nX: y\""),
+        ("'https://a.example'", "'https://u:hidden-of-0451@a.example'"),
+        ("hidden-of-0451}\nl2", "[hidden-of-0451]}\nl2"),
     ] {
         let (code, said) = run(&config.replace(right, wrong));
         assert_eq!(code, Some(2), "{wrong}: {said}");
-        assert!(!said.contains("hidden-0451"), "{said}");
+        assert!(!said.contains("hidden-of-0451"), "{said}");
     }
 }

@@ -1,5 +1,6 @@
 //! Working out the encodings of kept answers, off the path of any response.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -13,6 +14,10 @@ use crate::settings::EncodingSettings;
 /// Most entries of one thread that are worked on at once: callers need the same processors.
 const AT_ONCE: usize = 1;
 
+/// Most bytes of bodies that wait for their turn on one thread. What comes when so many wait is sent as
+/// it is: answers come faster than they can be encoded, and those that wait are held in memory.
+const MOST_WAITING_BYTES: usize = 16 * 1024 * 1024;
+
 /// Bodies from this size on have their digest made on another thread.
 const TAG_ELSEWHERE_FROM: usize = 64 * 1024;
 
@@ -21,11 +26,24 @@ const TAG_ELSEWHERE_FROM: usize = 64 * 1024;
 pub(super) struct Encoder {
     settings: EncodingSettings,
     places: Rc<Semaphore>,
+    waiting_bytes: Rc<Cell<usize>>,
+}
+
+/// A body that waits, counted while this lives.
+struct Waiting {
+    bytes: usize,
+    all: Rc<Cell<usize>>,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.all.set(self.all.get().saturating_sub(self.bytes));
+    }
 }
 
 impl Encoder {
     pub(super) fn new(settings: EncodingSettings) -> Self {
-        Self { settings, places: Rc::new(Semaphore::new(AT_ONCE)) }
+        Self { settings, places: Rc::new(Semaphore::new(AT_ONCE)), waiting_bytes: Rc::default() }
     }
 
     /// Works out the encodings of `entry`, which L1 holds, and tells L1 what it weighs then.
@@ -39,12 +57,31 @@ impl Encoder {
         if is_done(Encoding::Gzip) && is_done(Encoding::Brotli) {
             return;
         }
+        let Some(waiting) = self.wait_with(entry.body.len()) else {
+            for encoding in [Encoding::Gzip, Encoding::Brotli] {
+                entry.encodings.settle(encoding, || None);
+            }
+            return;
+        };
         let Ok(_place) = self.places.acquire().await else { return };
+        drop(waiting);
         let (worked_on, settings) = (Arc::clone(entry), self.settings);
         let work = move || codec::prepare(&worked_on, &settings);
         if tokio::task::spawn_blocking(work).await.is_ok() {
             levels.encoded(entry).await;
         }
+    }
+}
+
+impl Encoder {
+    /// Takes a place among those that wait, if there is one for so many bytes.
+    fn wait_with(&self, bytes: usize) -> Option<Waiting> {
+        let all = self.waiting_bytes.get();
+        if all > 0 && all.saturating_add(bytes) > MOST_WAITING_BYTES {
+            return None;
+        }
+        self.waiting_bytes.set(all.saturating_add(bytes));
+        Some(Waiting { bytes, all: Rc::clone(&self.waiting_bytes) })
     }
 }
 
@@ -60,4 +97,23 @@ pub(super) async fn tag(entry: &Arc<Entry>) {
     };
     // Fails only where the runtime ends; then it is made when it is needed.
     let _ = tokio::task::spawn_blocking(work).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waits_is_bounded_and_one_body_always_may() {
+        let encoder = Encoder::new(EncodingSettings::default());
+        let large = encoder.wait_with(2 * MOST_WAITING_BYTES);
+        assert!(large.is_some(), "alone, whatever its size");
+        assert!(encoder.wait_with(1).is_none());
+        drop(large);
+        let one = encoder.wait_with(MOST_WAITING_BYTES - 1);
+        let other = encoder.wait_with(1);
+        assert!(one.is_some() && other.is_some() && encoder.wait_with(1).is_none());
+        drop((one, other));
+        assert_eq!(encoder.waiting_bytes.get(), 0);
+    }
 }

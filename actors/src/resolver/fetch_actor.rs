@@ -153,7 +153,7 @@ async fn fly(
                     encoder.encode(entry, &levels).await;
                 }
             };
-            futures_util::future::join(end_when_kept(inserts, &ports, flight), encoded).await;
+            end_when_kept(inserts, &ports, flight, encoded).await;
         }
         Ok(Landing::Instead(instead_of)) => {
             if let Some((entry, level)) = fallback {
@@ -168,7 +168,7 @@ async fn fly(
             let level = fallback.map_or(Level::L1, |(_, level)| level);
             writer.found(Found { entry: Arc::clone(&entry), level, instead_of });
             let encoded = encoder.encode(&entry, &levels);
-            futures_util::future::join(end_when_kept(inserts, &ports, flight), encoded).await;
+            end_when_kept(inserts, &ports, flight, encoded).await;
         }
         Err(error) => {
             writer.fail(error);
@@ -187,11 +187,13 @@ fn keep(
     Level::ALL.map(|level| levels.insert(level, entry))
 }
 
-/// Ends a flight: it stays joinable until L1 can answer in its place.
+/// Ends a flight: it stays joinable until L1 can answer in its place. Only `then` is its answer
+/// encoded, beside the writing of the further levels.
 async fn end_when_kept<I: Future<Output = ()>>(
     inserts: Option<[I; 3]>,
     ports: &FetchPorts,
     flight: Arc<Flight>,
+    then: impl Future<Output = ()>,
 ) {
     let Some([l1, l2, l3]) = inserts else {
         ports.ended.deliver(FlightEnded { flight });
@@ -199,7 +201,7 @@ async fn end_when_kept<I: Future<Output = ()>>(
     };
     l1.await;
     ports.ended.deliver(FlightEnded { flight });
-    futures_util::future::join(l2, l3).await;
+    futures_util::future::join3(l2, l3, then).await;
 }
 
 impl Handler<Flush> for FetchActor {

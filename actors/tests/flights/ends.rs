@@ -72,6 +72,8 @@ async fn a_call_that_everybody_left_is_finished_and_kept() {
     stage.until("fetch-0", "orphans", 1).await;
     call.answer("paid");
     stage.until("l1", "entries", 1).await;
+    // A moment later nobody joins the flight any more.
+    stage.until("resolver", "flights", 0).await;
     let mut next = stage.resolve(1, false).await;
     assert!(matches!(within("a head", next.head()).await, FlightHead::Found(..)));
     assert_eq!(stage.num_calls(), 1);
