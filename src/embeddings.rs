@@ -4,6 +4,7 @@
 //! * [`normal_form`]: which of two spellings of one question is keyed.
 //! * [`take_apart`], [`Parts`]: an answer taken apart; the body to keep for one item.
 //! * [`merge()`], [`Merged`]: one answer of the known and the fetched items.
+//! * [`entries()`], [`embedding_of`], [`as_one`]: items as what the levels keep.
 //! * [`Tokens`]: what was charged, and each item's share of it.
 //!
 //! **Normal form.** `input: "x"` and `input: ["x"]` are the same question: both are answered with
@@ -15,6 +16,7 @@
 //! Everything is cut out of the original text and put together from it: no number is parsed and
 //! printed again, and members nobody has heard of stay.
 
+mod entries;
 mod error;
 #[cfg(test)]
 mod hit_pattern_tests;
@@ -24,6 +26,7 @@ mod parts;
 mod share;
 mod text;
 
+pub use entries::{as_one, embedding_of, entries, headers_without_bytes};
 pub use error::EmbeddingsError;
 pub use list::{List, MAX_ITEMS, Split, normal_form, split};
 pub use merge::{Known, Merged, merge, stored_items};

@@ -7,7 +7,7 @@
 //! * [`embeddings`]: a list of inputs answered from what is known of each.
 //! * [`explain`]: which kept answer is nearest to a request that misses.
 //! * [`upstream`]: where answers come from, and whether an answer may be kept.
-//! * [`savings`]: what the cache has spared, by route and model.
+//! * [`savings`]: what the cache has spared, by route and model; [`tokens`]: what a call costs.
 //! * [`http`]: the two listeners.
 //! * [`telemetry`]: metrics and logs.
 //! * [`serve`]: start and stop order; [`scope_secret`]: what makes scopes of credentials.
@@ -24,4 +24,5 @@ pub mod scope_secret;
 pub mod serve;
 pub mod settings;
 pub mod telemetry;
+pub mod tokens;
 pub mod upstream;

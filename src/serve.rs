@@ -20,6 +20,7 @@ use crate::http::routes::Routes;
 use crate::http::server::{ListenError, Listeners, Servers};
 use crate::http::shape::redact::RedactError;
 use crate::http::tls::{Certificate, TlsError};
+use crate::savings::{Book, PriceError};
 use crate::scope_secret::{self, NoRandomness, Obtained};
 use crate::settings::Settings;
 use crate::telemetry::{Metrics, RecorderActor};
@@ -60,6 +61,9 @@ pub enum ServeError {
     /// The metrics.
     #[error("failed to register a metric: {0}")]
     Metrics(String),
+    /// The prices.
+    #[error(transparent)]
+    Prices(#[from] PriceError),
     /// The secret.
     #[error(transparent)]
     Secret(#[from] NoRandomness),
@@ -143,6 +147,7 @@ async fn assemble(settings: Settings) -> Result<Arc<Gateway>, ServeError> {
     let recorder = Slot::empty();
     let reshaper = Arc::new(Reshaper::new(&settings)?);
     let reshapes = Arc::clone(&reshaper);
+    let savings = Arc::new(Book::new(settings.price_table()?, clock.wall_ms()));
     let factory = origin::factory(
         Arc::clone(&upstreams),
         from_settings::routes(&settings),
@@ -151,6 +156,7 @@ async fn assemble(settings: Settings) -> Result<Arc<Gateway>, ServeError> {
             pieces: reshapes.events(route, head),
         }),
         Arc::clone(&clock),
+        Arc::clone(&savings),
     );
     let Obtained { secret: scope_secret, offered } =
         scope_secret::obtain(&settings, &clock).await?;
@@ -180,6 +186,7 @@ async fn assemble(settings: Settings) -> Result<Arc<Gateway>, ServeError> {
         revoked: Revoked::default(),
         clients: Clients::new(&settings.auth.keys, &scope_secret, &metrics, &clock),
         cors: Cors::new(&settings.server.cors),
+        savings,
         admission: Admission::new(settings.server.max_in_flight),
         settings,
         topology,

@@ -1,6 +1,7 @@
 //! The border to where answers come from. The gateway package implements it over HTTP and
 //! for the built-in provider; this package only calls.
 
+use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -40,6 +41,47 @@ pub struct OriginCall {
     pub labels: Labels,
     /// The model that is asked, where the request names one.
     pub model: Option<Box<str>>,
+    /// Where its answer is not kept whole: makes the entries that are kept in its place.
+    pub apart: Option<Apart>,
+}
+
+/// Takes an answer that may be kept apart into the entries that are kept in its place, each with a
+/// key of its own. Where there are none, nothing is kept.
+///
+/// Called on a fetching thread, whoever still waits for the answer.
+#[derive(Clone)]
+pub struct Apart {
+    max_bytes: usize,
+    take: Arc<TakeApart>,
+}
+
+type TakeApart = dyn Fn(&Entry) -> Vec<Entry> + Send + Sync;
+
+impl Apart {
+    /// Wraps what takes apart answers of at most `max_bytes`, which may be more than is kept of one
+    /// answer.
+    pub fn new(
+        max_bytes: usize,
+        take: impl Fn(&Entry) -> Vec<Entry> + Send + Sync + 'static,
+    ) -> Self {
+        Self { max_bytes, take: Arc::new(take) }
+    }
+
+    /// Returns the size of the largest answer that is taken apart, in bytes.
+    pub const fn max_bytes(&self) -> usize {
+        self.max_bytes
+    }
+
+    /// Returns the entries that are kept in the place of `whole`.
+    pub fn take(&self, whole: &Entry) -> Vec<Entry> {
+        (self.take)(whole)
+    }
+}
+
+impl fmt::Debug for Apart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Apart")
+    }
 }
 
 /// Status and headers of an answer, hop-by-hop headers removed.
@@ -53,7 +95,8 @@ pub struct Head {
     pub streamed: bool,
 }
 
-/// Decides over the whole body whether the answer may be kept.
+/// Decides over the whole body whether the answer may be kept. Called once an answer, also where it
+/// is not kept whatever this says: the origin learns that the call has come to its end.
 pub type Judge = Box<dyn FnOnce(&Bytes) -> Verdict>;
 
 /// Returns what is kept and sent in place of a whole body; `None` for the body itself. Runs on any

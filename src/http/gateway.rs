@@ -17,6 +17,7 @@ use super::revoked::Revoked;
 use super::routes::Routes;
 use crate::canonical::ScopeSecret;
 use crate::explain::Sketches;
+use crate::savings::Book;
 use crate::settings::Settings;
 use crate::telemetry::Metrics;
 use crate::upstream::Upstreams;
@@ -43,6 +44,8 @@ pub struct Gateway {
     pub clients: Option<Clients>,
     /// Which browsers' pages may call, where any may.
     pub cors: Option<Cors>,
+    /// What was saved and spent.
+    pub savings: Arc<Book>,
     /// The bound on waiting requests.
     pub admission: Admission,
     /// Takes the workers' samples.

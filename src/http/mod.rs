@@ -6,6 +6,7 @@ pub mod access;
 pub mod admission;
 pub mod api;
 pub mod body;
+pub mod counted;
 pub mod error;
 pub mod gateway;
 pub mod handlers;

@@ -12,7 +12,7 @@ use actix_web::{Error, HttpRequest, HttpResponse};
 use serde_json::json;
 
 use super::gateway::Gateway;
-use super::handlers::{cache_admin, explain, health};
+use super::handlers::{cache_admin, explain, health, savings};
 
 /// Path of the metrics.
 pub const METRICS_PATH: &str = "/metrics";
@@ -27,6 +27,7 @@ pub fn configure(config: &mut ServiceConfig) {
         .route("/health/ready", web::get().to(health::ready))
         .route("/health/actors", web::get().to(health::actors))
         .route(METRICS_PATH, web::get().to(metrics))
+        .route("/api/v1/savings", web::get().to(savings::show))
         .route("/api/v1/cache/entry/{key}", web::get().to(cache_admin::entry))
         .service(
             web::resource(EXPLAIN_PATH)
@@ -49,6 +50,8 @@ async fn metrics(gateway: Data<Gateway>) -> HttpResponse {
     for upstream in gateway.upstreams.health() {
         gateway.metrics.refresh_upstream(upstream.name, upstream.retries, upstream.is_open);
     }
+    let routes: Vec<&str> = gateway.routes.all().iter().map(|route| &*route.name).collect();
+    gateway.metrics.refresh_savings(&gateway.savings.read().0, &routes, gateway.savings.currency());
     if let Ok(health) = gateway.topology.observe().await {
         gateway.metrics.refresh(&health, gateway.admission.taken());
     }

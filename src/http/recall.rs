@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use anteroom_actors::model::{BuildKeyHasher, CacheKey, Entry, Form, Purges, Versions};
 
+use super::counted::Spared;
 use super::stored::StoredHead;
 
 /// Longest lease on an answer of which a shorter form is being worked out.
@@ -47,6 +48,7 @@ pub struct Known {
 pub struct Lease {
     entry: Weak<Entry>,
     head: Rc<StoredHead>,
+    spared: Rc<Spared>,
     known: Known,
     until: Instant,
 }
@@ -78,6 +80,8 @@ pub struct Recall {
     order: VecDeque<Digest>,
     /// Those with hits that L1 was not told of, each once.
     untold: Vec<Digest>,
+    /// What hits by leases saved that is not written down yet, each once.
+    unwritten: Vec<Rc<Spared>>,
     most: usize,
     lease: Duration,
 }
@@ -92,6 +96,7 @@ impl Recall {
             remembered: HashMap::default(),
             order: VecDeque::new(),
             untold: Vec::new(),
+            unwritten: Vec::new(),
             most,
             lease,
         }
@@ -114,6 +119,9 @@ impl Recall {
                     self.untold.push(*digest);
                 }
                 remembered.untold = remembered.untold.saturating_add(1);
+                if lease.spared.hit() {
+                    self.unwritten.push(Rc::clone(&lease.spared));
+                }
                 return Some(Recalled::Answer(entry, Rc::clone(&lease.head)));
             }
             remembered.lease = None;
@@ -149,6 +157,11 @@ impl Recall {
             .collect()
     }
 
+    /// Returns what hits by leases saved since the last call, also by leases that have ended.
+    pub fn take_unwritten(&mut self) -> Vec<Rc<Spared>> {
+        mem::take(&mut self.unwritten)
+    }
+
     /// Second chance: what was asked for since the last look is spared once.
     fn forget_one(&mut self) {
         while let Some(oldest) = self.order.pop_front() {
@@ -176,7 +189,7 @@ impl Recall {
         &mut self,
         digest: &Digest,
         (entry, known): (&Arc<Entry>, Known),
-        head: &Rc<StoredHead>,
+        (head, spared): (&Rc<StoredHead>, Spared),
         now: Instant,
         wall_ms: u64,
     ) {
@@ -188,7 +201,8 @@ impl Recall {
         }
         if let Some(remembered) = self.remembered.get_mut(digest) {
             let (entry, head) = (Arc::downgrade(entry), Rc::clone(head));
-            remembered.lease = Some(Lease { entry, head, known, until: now + lasts });
+            let (spared, until) = (Rc::new(spared), now + lasts);
+            remembered.lease = Some(Lease { entry, head, spared, known, until });
         }
     }
 }

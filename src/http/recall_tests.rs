@@ -5,6 +5,7 @@ use bytes::Bytes;
 
 use super::*;
 use crate::http::shape::negotiate::Accepted;
+use crate::savings::{Book, Ledger, PriceTable};
 
 fn digest(number: u8) -> Digest {
     CacheKey::new([number; 32])
@@ -32,6 +33,14 @@ fn entry(lifetime: Duration) -> Arc<Entry> {
     })
 }
 
+fn spared(entry: &Entry) -> Spared {
+    Spared::by(0, entry, &book())
+}
+
+fn book() -> Book {
+    Book::new(PriceTable::new("USD", []).unwrap(), 0)
+}
+
 fn recall_with_lease(lifetime: Duration) -> (Recall, Arc<ManualClock>, Arc<Entry>) {
     let clock = ManualClock::new();
     let mut recall = recall_of(4);
@@ -39,7 +48,13 @@ fn recall_with_lease(lifetime: Duration) -> (Recall, Arc<ManualClock>, Arc<Entry
     let entry = entry(lifetime);
     let head = Rc::new(StoredHead::of(&entry, Accepted::default(), &EncodingSettings::default()));
     let known = recall.known(&meaning(1).key);
-    recall.lease(&digest(1), (&entry, known), &head, clock.now(), clock.wall_ms());
+    recall.lease(
+        &digest(1),
+        (&entry, known),
+        (&head, spared(&entry)),
+        clock.now(),
+        clock.wall_ms(),
+    );
     (recall, clock, entry)
 }
 
@@ -146,10 +161,22 @@ fn a_lease_ends_with_a_purge_and_with_a_replacement() {
         assert!(!answers(&mut recall, &clock));
         let head =
             Rc::new(StoredHead::of(&entry, Accepted::default(), &EncodingSettings::default()));
-        recall.lease(&digest(1), (&entry, before), &head, clock.now(), clock.wall_ms());
+        recall.lease(
+            &digest(1),
+            (&entry, before),
+            (&head, spared(&entry)),
+            clock.now(),
+            clock.wall_ms(),
+        );
         assert!(!answers(&mut recall, &clock), "asked for before the change");
         let since = recall.known(&meaning(1).key);
-        recall.lease(&digest(1), (&entry, since), &head, clock.now(), clock.wall_ms());
+        recall.lease(
+            &digest(1),
+            (&entry, since),
+            (&head, spared(&entry)),
+            clock.now(),
+            clock.wall_ms(),
+        );
         assert!(answers(&mut recall, &clock));
     }
 }
@@ -167,11 +194,33 @@ fn a_lease_is_short_while_a_shorter_form_is_being_worked_out() {
         if is_ready {
             entry.encodings.settle(Encoding::Gzip, || Some(Bytes::from_static(b"short")));
         }
-        let leased = (&entry, known);
-        recall.lease(&digest(1), leased, &head_now(), clock.now(), clock.wall_ms());
+        let shown = (&head_now(), spared(&entry));
+        recall.lease(&digest(1), (&entry, known), shown, clock.now(), clock.wall_ms());
         clock.advance(Duration::from_millis(lasts_ms - 1));
         assert!(answers(&mut recall, &clock), "{lasts_ms}");
         clock.advance(Duration::from_millis(1));
         assert!(!answers(&mut recall, &clock), "{lasts_ms}");
     }
+}
+
+/// every hit by a lease is written down once, also where the lease has ended by then.
+#[test]
+fn hits_by_leases_are_written_down_once_whatever_became_of_the_lease() {
+    let (mut recall, clock, entry) = recall_with_lease(Duration::from_secs(60));
+    let mut ledger = Ledger::default();
+    let mut written = |recall: &mut Recall| {
+        recall.take_unwritten().iter().for_each(|spared| spared.write(&mut ledger));
+        ledger.total().calls
+    };
+    assert!(answers(&mut recall, &clock) && answers(&mut recall, &clock));
+    assert_eq!(written(&mut recall), 2);
+    assert_eq!(written(&mut recall), 2);
+    assert!(answers(&mut recall, &clock));
+    let head = Rc::new(StoredHead::of(&entry, Accepted::default(), &EncodingSettings::default()));
+    let known = recall.known(&meaning(1).key);
+    let shown = (&head, spared(&entry));
+    recall.lease(&digest(1), (&entry, known), shown, clock.now(), clock.wall_ms());
+    assert!(answers(&mut recall, &clock));
+    (2..9).for_each(|number| recall.remember(digest(number), meaning(number)));
+    assert_eq!(written(&mut recall), 4, "one by the old lease, one by the new one");
 }

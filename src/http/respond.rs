@@ -79,6 +79,15 @@ pub enum Forwarded {
         /// What failed; a token.
         detail: Option<&'static str>,
     },
+    /// A list of inputs, by a call for those that are not known.
+    InPart {
+        /// Whether another request led the call.
+        collapsed: bool,
+        /// Whether its answer is kept.
+        kept: bool,
+        /// How many inputs of how many were known.
+        known: (usize, usize),
+    },
     /// Past the cache, for this reason; a token.
     Bypass(&'static str),
 }
@@ -158,6 +167,14 @@ pub fn note_forwarded(headers: &mut HeaderMap, forwarded: Forwarded, status: u16
         }
         Forwarded::Collapsed { detail } => {
             ("COALESCED", "anteroom; fwd=miss; collapsed".to_owned(), detail)
+        }
+        Forwarded::InPart { collapsed, kept, known: (known, all) } => {
+            let (x_cache, collapsed) =
+                if collapsed { ("COALESCED", "; collapsed") } else { ("MISS", "") };
+            let stored = if kept { "; stored" } else { "" };
+            let text =
+                format!("anteroom; fwd=miss{collapsed}{stored}; detail=partial-{known}/{all}");
+            (x_cache, text, None)
         }
         Forwarded::Bypass(reason) => ("BYPASS", "anteroom; fwd=bypass".to_owned(), Some(reason)),
     };

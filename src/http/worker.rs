@@ -8,12 +8,13 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use anteroom_actors::message::Touched;
-use anteroom_actors::model::{Encoding, Sample, SampleBatch};
+use anteroom_actors::model::{Encoding, Entry, Sample, SampleBatch};
 
 use super::access::Memo;
 use super::gateway::{Gateway, UnderWay};
 use super::recall::Recall;
 use super::respond::HitTimings;
+use crate::savings::Ledger;
 use crate::telemetry::{LeaseHits, SentBytes};
 use crate::upstream::Forwarder;
 
@@ -47,6 +48,7 @@ pub struct Worker {
     dropped: RefCell<u64>,
     lease_hits: RefCell<Vec<LeaseHits>>,
     sent: Vec<SentBytes>,
+    savings: RefCell<Ledger>,
 }
 
 impl Worker {
@@ -76,6 +78,7 @@ impl Worker {
             dropped: RefCell::default(),
             lease_hits,
             sent,
+            savings: RefCell::default(),
         });
         let flushed = Rc::downgrade(&worker);
         #[expect(clippy::disallowed_methods, reason = "ends with its thread; only counts")]
@@ -124,6 +127,28 @@ impl Worker {
         }
     }
 
+    /// Takes down what a hit of `entry` saved: all its call cost, or, where the origin was asked and
+    /// the kept answer was served in place of its own, what that would have cost.
+    pub fn spare(&self, route: usize, entry: &Entry, was_asked: bool) {
+        let model = entry.model.as_deref().unwrap_or_default();
+        let call = self.gateway.savings.call_of(entry);
+        let mut savings = self.savings.borrow_mut();
+        if was_asked {
+            savings.hit_in_part(route, model, &call);
+        } else {
+            savings.hit(route, model, &call);
+        }
+    }
+
+    /// Brings what was saved to the gateway's book.
+    fn flush_savings(&self) {
+        let mut savings = self.savings.borrow_mut();
+        for spared in self.recall.borrow_mut().take_unwritten() {
+            spared.write(&mut savings);
+        }
+        self.gateway.savings.take(&mut savings);
+    }
+
     /// Tells L1 of the hits by leases, so that its recency and frequency stay true.
     fn tell_l1(&self) {
         let hits = self.recall.borrow_mut().take_untold();
@@ -141,6 +166,7 @@ impl Worker {
         for bytes in &self.sent {
             bytes.flush();
         }
+        self.flush_savings();
         let samples = mem::take(&mut *self.samples.borrow_mut());
         if samples.is_empty() {
             return;

@@ -53,6 +53,20 @@ fn however_often_an_answer_is_given_it_is_paid_once() {
     assert_eq!((total.calls, total.money), (13, Money::from_micros(13 * 143)));
 }
 
+/// however hits are summed up on the way, they come to the same.
+#[test]
+fn many_hits_at_once_are_as_many_hits() {
+    for times in [0, 1, 7] {
+        let (mut one_by_one, mut at_once) = (Ledger::default(), Ledger::default());
+        (0..times).for_each(|_| one_by_one.hit(1, "m", &CALL));
+        at_once.hits(1, "m", &CALL, times);
+        assert_eq!(at_once.total(), one_by_one.total());
+    }
+    let most = Saved { upstream_time: Duration::MAX, calls: 2, ..Saved::default() };
+    assert_eq!(most.times(u64::MAX).upstream_time, Duration::MAX);
+    assert_eq!(most.times(u64::MAX).calls, u64::MAX);
+}
+
 /// the known part of a list saves tokens and money, the call for the rest is charged.
 #[test]
 fn a_list_known_in_part_saves_that_part_and_no_call() {

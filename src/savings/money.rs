@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 /// Millionths in one unit of a currency.
 const MICROS: u64 = 1_000_000;
@@ -61,6 +62,17 @@ impl Money {
     /// Returns the sum, or [`Self::MAX`] where it is more.
     pub const fn saturating_add(self, other: Self) -> Self {
         Self(self.0.saturating_add(other.0))
+    }
+
+    /// Returns the amount `times` over, or [`Self::MAX`] where it is more.
+    pub const fn saturating_mul(self, times: u64) -> Self {
+        Self(self.0.saturating_mul(times))
+    }
+
+    /// Returns the amount in units, as near as a float comes: for metrics, never for sums.
+    pub fn as_units(self) -> f64 {
+        // The same arithmetic as that of seconds and microseconds.
+        Duration::from_micros(self.0).as_secs_f64()
     }
 
     /// Returns the difference, or [`Self::ZERO`] where it is less.

@@ -265,6 +265,32 @@ fn two_client_keys_are_two() {
 }
 
 #[test]
+fn a_price_that_is_no_amount_or_of_no_model_is_refused() {
+    for (prices, words) in [
+        ("currency: ''", &["prices.currency", "1 to 16"][..]),
+        ("currency: 'U$'", &["prices.currency = \"U$\"", "as in USD"]),
+        ("models: [{}]", &["prices.models[0].model", "beginning"]),
+        ("models: [{model: 'a*b'}]", &["prices.models[0].model = \"a*b\"", "last sign"]),
+        ("models: [{model: a}, {model: a}]", &["prices.models[1].model = \"a\"", "twice"]),
+        ("models: [{model: a, input_per_million: 2.5}]", &["prices.models[0]", "quotes"]),
+        (
+            "models: [{model: a, input_per_million: '1e3'}]",
+            &["prices.models[0].input_per_million = \"1e3\"", "digits", "2.50"],
+        ),
+        (
+            "models: [{model: a, output_per_million: '0.0000001'}]",
+            &["prices.models[0].output_per_million = \"0.0000001\"", "six"],
+        ),
+        ("models: [{model: a, input_per_million: '-1'}]", &["prices.models[0]", "digits"]),
+        ("models: [{modle: a}]", &["prices.models[0].modle", "input_per_million"]),
+    ] {
+        check(&format!("prices: {{{prices}}}"), &[], words);
+    }
+    let many: String = (0..257).map(|number| format!("{{model: m{number}}}, ")).collect();
+    check(&format!("prices: {{models: [{many}]}}"), &[], &["prices.models", "256"]);
+}
+
+#[test]
 fn port_zero_and_a_token_make_the_listeners_free() {
     let both_zero = "server: { listen: '127.0.0.1:0' }\nadmin: { listen: '127.0.0.1:0' }\n";
     assert!(load_text(both_zero, &[]).is_ok());

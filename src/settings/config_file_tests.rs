@@ -96,6 +96,20 @@ fn every_key_of_a_client_key_is_explained_above_the_list() {
 }
 
 #[test]
+fn every_key_of_a_price_is_explained_above_the_list() {
+    let comment = &entries()["prices.models"].comment;
+    let price = serde_json::to_value(super::ModelPrice::default()).unwrap();
+    for name in price.as_object().unwrap().keys() {
+        assert!(comment.contains(&format!(" {name}: ")), "{name}");
+    }
+    let (_, example) = comment.split_once("For example: ").unwrap();
+    let loaded = load_text(&format!("prices: {{models: {example}}}"), &[]).unwrap();
+    let price = loaded.settings.price_table().unwrap().price("gpt-4o-mini").unwrap();
+    assert_eq!(price.input_per_million.micros(), 2_500_000);
+    assert_eq!(price.output_per_million.micros(), 10_000_000);
+}
+
+#[test]
 fn every_short_form_is_named_at_its_key() {
     let entries = entries();
     for (variable, key, _) in SHORT_FORMS {

@@ -10,6 +10,7 @@ use anteroom_actors::settings::{
 
 use super::validate::sqlite_path;
 use super::{Breaker, ByteSize, Settings};
+use crate::savings::{Price, PriceError, PriceTable};
 
 const DATABASE_FILE: &str = "anteroom.db";
 
@@ -28,6 +29,23 @@ impl Settings {
             max_bytes: self.l1.max_bytes.as_u64(),
             residence: self.l1.residence.get(),
         }
+    }
+
+    /// Returns what models cost.
+    ///
+    /// # Errors
+    ///
+    /// [`PriceError`] where the settings were not checked.
+    pub fn price_table(&self) -> Result<PriceTable, PriceError> {
+        let amount = |text: &str| text.parse().unwrap_or_default();
+        let models = self.prices.models.iter().map(|priced| {
+            let price = Price {
+                input_per_million: amount(&priced.input_per_million),
+                output_per_million: amount(&priced.output_per_million),
+            };
+            (priced.model.clone(), price)
+        });
+        PriceTable::new(&self.prices.currency, models)
     }
 
     /// Returns where L2 is, or nothing if it is off.

@@ -15,6 +15,7 @@ mod header_names;
 mod levels;
 mod load;
 mod overlay;
+mod prices;
 mod ranges;
 mod resources;
 mod response;
@@ -50,6 +51,7 @@ pub use flights::{Flights, Sentinel};
 pub use levels::{Breaker, Cache, L1, L2, L3, Purge};
 pub use load::{Loaded, load};
 pub use overlay::short_forms;
+pub use prices::{ModelPrice, Prices};
 pub use resources::{Conversation, Memory, Models, Scaler, Warming};
 pub use response::{Redact, Response};
 pub use routes::{Reject, Route, Scope};
@@ -91,6 +93,8 @@ pub struct Settings {
     pub upstreams: BTreeMap<String, Upstream>,
     /// Which request goes where, in the order they are tried.
     pub routes: Vec<Route>,
+    /// What models cost.
+    pub prices: Prices,
     /// What is remembered to explain misses.
     pub explain: Explain,
     /// The gateway's own memory.
@@ -124,6 +128,7 @@ impl Default for Settings {
             sentinel: Sentinel::default(),
             upstreams: upstreams::default_upstreams(),
             routes: routes::default_routes(),
+            prices: Prices::default(),
             explain: Explain::default(),
             memory: Memory::default(),
             warming: Warming::default(),

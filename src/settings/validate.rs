@@ -1,6 +1,7 @@
 //! Are the settings within their ranges, and do they fit together? Every answer, not the first.
 
 mod access;
+mod prices;
 mod route_policy;
 
 use std::collections::BTreeSet;
@@ -39,6 +40,7 @@ pub(super) fn validate(settings: &mut Settings, sources: &Sources) -> Vec<Proble
         check.upstream(name, upstream);
     }
     check.routes(settings);
+    check.prices(settings);
     check.problems
 }
 

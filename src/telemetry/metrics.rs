@@ -12,7 +12,9 @@ use prometheus::{
 };
 
 use super::names::{self, MetricName};
+use super::savings::SavingsMetrics;
 use super::sent::{SentBytes, SentCounters};
+use crate::savings::Line;
 
 /// All metrics, with the hot ones looked up once.
 #[derive(Clone)]
@@ -33,6 +35,7 @@ pub struct Metrics {
     waiting: IntGauge,
     client_requests: IntCounterVec,
     client_tokens: IntCounterVec,
+    savings: SavingsMetrics,
 }
 
 /// Metrics of one client key.
@@ -76,11 +79,14 @@ impl LeaseHits {
     }
 }
 
-fn opts(metric: &MetricName) -> Opts {
+pub(super) fn opts(metric: &MetricName) -> Opts {
     Opts::new(metric.name, metric.help)
 }
 
-fn counters(registry: &Registry, metric: &MetricName) -> prometheus::Result<IntCounterVec> {
+pub(super) fn counters(
+    registry: &Registry,
+    metric: &MetricName,
+) -> prometheus::Result<IntCounterVec> {
     let counters = IntCounterVec::new(opts(metric), metric.labels)?;
     registry.register(Box::new(counters.clone()))?;
     Ok(counters)
@@ -146,6 +152,7 @@ impl Metrics {
             waiting,
             client_requests: counters(&registry, &names::CLIENT_REQUESTS)?,
             client_tokens: counters(&registry, &names::CLIENT_TOKENS)?,
+            savings: SavingsMetrics::new(&registry)?,
             registry,
         })
     }
@@ -223,6 +230,11 @@ impl Metrics {
         }
     }
 
+    /// Takes over what was saved and spent; `routes` are the routes' names in order.
+    pub fn refresh_savings(&self, lines: &[Line], routes: &[&str], currency: &str) {
+        self.savings.refresh(lines, routes, currency);
+    }
+
     /// Takes over how an upstream is doing.
     pub fn refresh_upstream(&self, name: &str, retries: u64, is_open: bool) {
         set_counter(&self.upstream_retries.with_label_values(&[name]), retries);
@@ -264,7 +276,7 @@ fn gauge_value(value: u64) -> i64 {
 
 /// Brings `counter` to `value`; a smaller one means that the actor was re-created, and Prometheus
 /// takes the counter's start from 0 as such.
-fn set_counter(counter: &IntCounter, value: u64) {
+pub(super) fn set_counter(counter: &IntCounter, value: u64) {
     let present = counter.get();
     if value < present {
         counter.reset();
@@ -307,6 +319,9 @@ mod tests {
         metrics.refresh_upstream("default", 1, true);
         metrics.client("a").tokens.inc();
         metrics.refused_keys().inc();
+        let line =
+            Line { route: 0, model: "m".to_owned(), saved: crate::savings::Saved::default() };
+        metrics.refresh_savings(&[line], &["chat"], "USD");
         let families = metrics.registry().gather();
         let mut found: Vec<_> = families.iter().map(|f| (f.name(), f.help())).collect();
         let mut wanted: Vec<_> = names::METRICS.iter().map(|m| (m.name, m.help)).collect();

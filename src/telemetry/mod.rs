@@ -4,6 +4,7 @@ pub mod logging;
 mod metrics;
 pub mod names;
 mod recorder_actor;
+mod savings;
 mod sent;
 
 pub use metrics::{ClientMetrics, LeaseHits, Metrics};

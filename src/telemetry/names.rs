@@ -198,8 +198,47 @@ pub const CLIENT_TOKENS: MetricName = counter(
      or as estimated where it does not.",
 );
 
+/// Calls that were not made.
+pub const SAVED_CALLS: MetricName = counter(
+    "anteroom_saved_calls_total",
+    &["route", "model"],
+    "One for each request that was answered without an upstream call of its own: hits, stale answers \
+     and coalesced requests. The model is other for all beyond the first 1000 pairs of route and model, \
+     and for names longer than 128 bytes.",
+);
+
+/// Tokens that were not charged.
+pub const SAVED_TOKENS: MetricName = counter(
+    "anteroom_saved_tokens_total",
+    &["route", "model", "direction"],
+    "Tokens that answers without a call of their own had cost when they were made, as far as the \
+     provider said so. Directions: input (of requests), output (of answers).",
+);
+
+/// Time that was not waited.
+pub const SAVED_SECONDS: MetricName = counter(
+    "anteroom_saved_seconds_total",
+    &["route", "model"],
+    "How long the upstream calls that were not made would have taken, going by those that were.",
+);
+
+/// Money that was not charged.
+pub const SAVED_MONEY: MetricName = counter(
+    "anteroom_saved_money_total",
+    &["route", "model", "currency"],
+    "What saved tokens would have cost by prices.models, in units of prices.currency.",
+);
+
+/// Money that was charged.
+pub const SPENT_MONEY: MetricName = counter(
+    "anteroom_spent_money_total",
+    &["route", "model", "currency"],
+    "What upstream calls have cost by prices.models, in units of prices.currency: misses, bypasses, \
+     refreshes and finished calls whose callers had left. A hit costs nothing.",
+);
+
 /// Every metric of ours.
-pub const METRICS: [MetricName; 19] = [
+pub const METRICS: [MetricName; 24] = [
     REQUESTS,
     REQUEST_SECONDS,
     RESPONSE_BYTES,
@@ -219,6 +258,11 @@ pub const METRICS: [MetricName; 19] = [
     WAITING,
     CLIENT_REQUESTS,
     CLIENT_TOKENS,
+    SAVED_CALLS,
+    SAVED_TOKENS,
+    SAVED_SECONDS,
+    SAVED_MONEY,
+    SPENT_MONEY,
 ];
 
 /// One of an actor's own numbers: a member of `counters` in `/health/actors`, and a series of

@@ -21,6 +21,8 @@ use super::headers::{self, Passage};
 use super::prepared::{Upstreams, Way, Ways};
 use super::spec::RouteSpec;
 use super::verdict::{Judged, verdict};
+use crate::savings::Book;
+use crate::tokens;
 
 /// Takes the pieces of a stream, then `None` at its end, and returns what goes on in their place.
 pub type OnPieces = Box<dyn FnMut(Option<&Bytes>) -> Bytes>;
@@ -38,16 +40,18 @@ pub struct Reshaping {
 pub type ReshapeFor = Arc<dyn Fn(usize, &Head) -> Reshaping + Send + Sync>;
 
 /// Returns a factory of origins for `upstreams`; `routes` by position in the settings.
+/// What calls cost is written into `book`.
 pub fn factory(
     upstreams: Arc<Upstreams>,
     routes: Arc<[RouteSpec]>,
     reshape: ReshapeFor,
     clock: SharedClock,
+    book: Arc<Book>,
 ) -> OriginFactory {
     Arc::new(move || {
         let ways = upstreams.open(&clock);
         let (routes, reshape) = (Arc::clone(&routes), Arc::clone(&reshape));
-        Rc::new(UpstreamOrigin { ways, routes, reshape })
+        Rc::new(UpstreamOrigin { ways, routes, reshape, book: Arc::clone(&book) })
     })
 }
 
@@ -59,6 +63,7 @@ struct UpstreamOrigin {
     ways: Ways,
     routes: Arc<[RouteSpec]>,
     reshape: ReshapeFor,
+    book: Arc<Book>,
 }
 
 impl Origin for UpstreamOrigin {
@@ -70,13 +75,14 @@ impl Origin for UpstreamOrigin {
         let way = self.ways.get(&call.upstream).map(Rc::clone);
         let route = self.routes.get(call.route).cloned();
         let (position, reshape) = (call.route, Arc::clone(&self.reshape));
+        let book = Arc::clone(&self.book);
         Box::pin(async move {
             let (Some(way), Some(route)) = (way, route) else {
                 return Err(internal(&call));
             };
             let mut answer = match &*way {
-                Way::Http(client) => call_http(client, &call, &route).await?,
-                Way::Builtin(builtin) => call_builtin(builtin, call, &route).await,
+                Way::Http(client) => call_http(client, &call, &route, book).await?,
+                Way::Builtin(builtin) => call_builtin(builtin, call, &route, book).await,
             };
             let Reshaping { whole, pieces } = reshape(position, &answer.head);
             answer.reshape = whole;
@@ -120,6 +126,7 @@ async fn call_http(
     client: &HttpClient,
     call: &Arc<OriginCall>,
     route: &RouteSpec,
+    book: Arc<Book>,
 ) -> Result<Answer, OriginError> {
     let endpoint = client.endpoint();
     let pairs = call.headers.iter().map(|header| (&*header.name, &*header.value));
@@ -141,7 +148,7 @@ async fn call_http(
     };
     let stored_headers = headers::stored(&head.headers);
     let shareable = is_shareable(&head.headers, route);
-    let judge = judge(call, route, &head, forbidden);
+    let judge = judge(call, route, &head, forbidden, book);
     Ok(Answer {
         head,
         stored_headers,
@@ -152,14 +159,19 @@ async fn call_http(
     })
 }
 
-async fn call_builtin(builtin: &Builtin, call: Arc<OriginCall>, route: &RouteSpec) -> Answer {
+async fn call_builtin(
+    builtin: &Builtin,
+    call: Arc<OriginCall>,
+    route: &RouteSpec,
+    book: Arc<Book>,
+) -> Answer {
     let prepared = builtin.answer(&call.method, &call.target, &call.body);
     if !prepared.think_first.is_zero() {
         actix_rt::time::sleep(prepared.think_first).await;
     }
     let head =
         Head { status: prepared.status, headers: prepared.headers, streamed: prepared.streamed };
-    let judge = judge(&call, route, &head, None);
+    let judge = judge(&call, route, &head, None, book);
     let stored_headers = headers::stored(&head.headers);
     Answer { head, stored_headers, shareable: true, body: prepared.body, judge, reshape: None }
 }
@@ -194,24 +206,36 @@ fn judge(
     route: &RouteSpec,
     head: &Head,
     forbidden: Option<&'static str>,
+    book: Arc<Book>,
 ) -> Judge {
     let (call, profile, policy) = (Arc::clone(call), route.profile, route.policy.clone());
     let status = head.status;
     let value_of = |name| headers::text_of(&head.headers, name).map(str::to_owned);
     let content_type = value_of("content-type");
     let content_encoding = value_of("content-encoding");
-    Box::new(move |body: &Bytes| match forbidden {
-        Some(reason) => Verdict::Discard(reason),
-        None => verdict(&Judged {
-            profile,
-            streamed: call.form.is_stream(),
-            status,
-            content_type: content_type.as_deref(),
-            content_encoding: content_encoding.as_deref(),
-            body,
-            lifetimes: call.lifetimes,
-            policy: policy.as_deref(),
-        }),
+    Box::new(move |body: &Bytes| {
+        let verdict = match forbidden {
+            Some(reason) => Verdict::Discard(reason),
+            None => verdict(&Judged {
+                profile,
+                streamed: call.form.is_stream(),
+                status,
+                content_type: content_type.as_deref(),
+                content_encoding: content_encoding.as_deref(),
+                body,
+                lifetimes: call.lifetimes,
+                policy: policy.as_deref(),
+            }),
+        };
+        // What is kept or not, it is paid; errors are not.
+        if status < 400 {
+            let usage = match &verdict {
+                Verdict::Keep { usage, .. } => *usage,
+                Verdict::Discard(_) => tokens::counts(body),
+            };
+            book.charge(call.route, call.model.as_deref(), usage);
+        }
+        verdict
     })
 }
 

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::super::spec::{SpecKind, UpstreamSpec};
-use super::super::tests::{LIFETIMES, Upstream, ask_origin, call, clock, gather, header, origin};
+use super::super::tests::{
+    LIFETIMES, Upstream, ask_origin, book, call, clock, gather, header, origin,
+};
 use super::*;
 use crate::canonical::Profile;
 
@@ -80,7 +82,8 @@ async fn the_built_in_model_answers_and_is_judged_like_a_provider() {
     let upstreams = Upstreams::prepare(&[UpstreamSpec { name: "up".into(), kind }]).unwrap();
     let routes = [RouteSpec { profile: Profile::Chat, shared: true, policy: None }];
     let origin =
-        factory(upstreams, Arc::new(routes), Arc::new(|_, _| Default::default()), clock())();
+        factory(upstreams, Arc::new(routes), Arc::new(|_, _| Default::default()), clock(), book())(
+        );
     let body = "{\"messages\":[{\"role\":\"user\",\"content\":\"Hello there\"}]}";
     let mut answer =
         ask_origin(&*origin, call("POST", "/v1/chat/completions", body)).await.unwrap();

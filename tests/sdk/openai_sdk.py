@@ -1,7 +1,8 @@
 """The official OpenAI SDK, unchanged, against a gateway.
 
 Run by tests/serving/sdk.rs with the gateway's address as the one argument. The provider behind it
-answers well, but for the models "test-unauthorized" (401) and "test-limited" (429).
+answers well, but for the models "test-unauthorized" (401), "test-limited" (429) and "test-numbers"
+(which embeds texts as the numbers at their ends).
 """
 
 import sys
@@ -76,6 +77,20 @@ def embeddings():
     assert [item.index for item in answer.data] == [0, 1], answer
 
 
+def embeddings_in_parts():
+    # The provider embeds "item 7" as 7, and counts a token for each input.
+    def ask(numbers):
+        texts = [f"item {number}" for number in numbers]
+        answer = client.embeddings.create(model="test-numbers", input=texts)
+        assert [item.index for item in answer.data] == list(range(len(texts))), answer
+        assert [item.embedding[0] for item in answer.data] == list(numbers), answer
+        return answer.usage.total_tokens
+
+    assert ask(range(90)) == 90
+    assert ask(range(99, -1, -1)) == 10
+    assert ask(range(100)) == 0
+
+
 def models():
     names = [model.id for model in client.models.list()]
     assert names == ["test-model", "test-embedding"], names
@@ -99,6 +114,16 @@ def errors():
                 raise AssertionError(f"{model}: no error")
 
 
-for step in [chat, second_chat_is_a_hit, stream, completions, responses, embeddings, models, errors]:
+for step in [
+    chat,
+    second_chat_is_a_hit,
+    stream,
+    completions,
+    responses,
+    embeddings,
+    embeddings_in_parts,
+    models,
+    errors,
+]:
     step()
     print(f"{step.__name__}: ok", flush=True)

@@ -86,7 +86,13 @@ fn a_change_of_one_field_is_explained_by_its_pointer() {
     let provider = Provider::start();
     let gateway = Gateway::patient().upstream(&provider).start();
     for (api, example) in EXAMPLES {
-        let example: Value = serde_json::from_str(example).expect("JSON");
+        let mut example: Value = serde_json::from_str(example).expect("JSON");
+        if api == "embeddings" {
+            // A list is several questions, each kept on its own; explained is one.
+            let told = explain(&gateway, api, mine(), &example);
+            assert_eq!(told["would"], "in items", "{told:#}");
+            example["input"] = example["input"][0].clone();
+        }
         gateway.send(&post(api, &example)).expect_status(200);
         let told = explain(&gateway, api, mine(), &example);
         assert_eq!(told["would"], "hit L1", "{api} {told:#}");

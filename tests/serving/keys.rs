@@ -105,13 +105,20 @@ fn a_full_request_spelled_otherwise_hits_and_each_change_of_what_counts_misses()
         let example: Value = serde_json::from_str(example).expect("an example is JSON");
         for body in [example.to_string(), respell(&example)] {
             let hit = gateway.send(&post(api, &body)).expect_status(200);
-            assert_eq!((hit.cache(), &hit.body), ("HIT L1".into(), &original.body), "{hit}");
+            assert_eq!(hit.cache(), "HIT L1", "{hit}");
+            // Of a list that is put together of known items nothing was charged.
+            match api {
+                "embeddings" => assert_eq!(hit.json()["data"], original.json()["data"], "{hit}"),
+                _ => assert_eq!(hit.body, original.body, "{hit}"),
+            }
         }
         for (field, mutant) in mutants(&example) {
             let expected = match field.as_str() {
                 field if uncounted(api).contains(&field) => "HIT L1",
                 // State that lies with the provider is not for a cache.
                 "background" | "conversation" => "BYPASS",
+                // The same inputs twice: each is a question of its own, and known.
+                "input" if api == "embeddings" => "HIT L1",
                 _ => "MISS",
             };
             let answer = gateway.send(&post(api, mutant)).expect_status(200);

@@ -3,6 +3,7 @@
 mod apis;
 mod client_keys;
 mod client_limits;
+mod embeddings;
 mod encodings;
 mod explain;
 mod flights;
@@ -16,6 +17,7 @@ mod passing_through;
 mod policy;
 mod purge;
 mod routes;
+mod savings;
 mod scopes;
 mod sdk;
 mod shaping;

@@ -5,18 +5,20 @@ use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
+use super::embeddings::by_number;
 use crate::support::gateway::Gateway;
 use crate::support::process::variable;
 use crate::support::provider::{self, Call, Provider, Reply};
 
 /// The steps of `tests/sdk/openai_sdk.py`, each of which says when it is done.
-const STEPS: [&str; 8] = [
+const STEPS: [&str; 9] = [
     "chat",
     "second_chat_is_a_hit",
     "stream",
     "completions",
     "responses",
     "embeddings",
+    "embeddings_in_parts",
     "models",
     "errors",
 ];
@@ -34,6 +36,10 @@ fn the_official_openai_sdk_works_through_the_gateway() {
     assert!(output.status.success(), "{}", context());
     let done: Vec<_> = said.lines().filter_map(|line| line.strip_suffix(": ok")).collect();
     assert_eq!(done, STEPS, "{}", context());
+    // Must hold 6: of a hundred inputs with ninety known, ten are asked.
+    let asked = provider.calls().into_iter().filter(|call| call.text().contains("test-numbers"));
+    let counts: Vec<_> = asked.map(|call| call.text().matches("item ").count()).collect();
+    assert_eq!(counts, [90, 10], "{}", context());
     // Of two equal calls one arrives; of two equal errors both.
     assert_eq!(provider.num_calls_with("twice"), 1, "{}", context());
     assert_eq!(provider.num_calls_with("test-limited"), 2, "{}", context());
@@ -52,6 +58,7 @@ fn the_sdk_script_finds_the_lack_of_a_cache() {
 fn answer(call: &Call) -> Reply {
     let body: Value = serde_json::from_slice(&call.body).unwrap_or_default();
     let status = match body["model"].as_str() {
+        Some("test-numbers") => return by_number(call),
         Some("test-unauthorized") => 401,
         Some("test-limited") => 429,
         _ => return provider::answer(call),

@@ -1,7 +1,8 @@
 //! The actor of L1, memory.
 //!
-//! Owns: its [`MemoryStore`], alone, without a lock. Answers: `Lookup`, `Peek`, `Insert`, `Flush`, `Ping`;
-//! takes `Touched`. Sends: `Insert` to L2 and L3, of entries that had to be used first. Fails how: it dies only by a bug; its entries are lost then.
+//! Owns: its [`MemoryStore`], alone, without a lock. Answers: `Lookup`, `LookupMany`, `Peek`, `Insert`,
+//! `Flush`, `Ping`; takes `Touched`. Sends: `Insert` to L2 and L3, of entries that had to be used first.
+//! Fails how: it dies only by a bug; its entries are lost then.
 //! Thread: an arbiter of its own.
 
 use std::sync::Arc;
@@ -11,8 +12,8 @@ use actix::{Actor, Addr, Context, Handler, MessageResult};
 use crate::clock::SharedClock;
 use crate::error::LevelError;
 use crate::message::{
-    ActorState, Flush, Insert, InsertKind, InsertOutcome, LevelHandle, Lookup, Peek, Ping, Report,
-    Slot, Touched,
+    ActorState, Flush, Insert, InsertKind, InsertOutcome, LevelHandle, Lookup, LookupMany, Peek,
+    Ping, Report, Slot, Touched,
 };
 use crate::model::{CacheKey, Entry, Form, Purges, Versions};
 use crate::settings::L1Settings;
@@ -60,9 +61,21 @@ impl L1Actor {
         }
     }
 
+    fn look_up(&mut self, key: &CacheKey, form: Form) -> Option<Arc<Entry>> {
+        self.lookups += 1;
+        let (now, wall_ms) = (self.clock.now(), self.clock.wall_ms());
+        let found = self.store.get(key, form, now, wall_ms);
+        self.hits += u64::from(found.is_some());
+        if found.as_ref().is_some_and(|entry| entry.min_uses > 1) {
+            self.touch(key, 1);
+        }
+        found
+    }
+
     /// Puts this actor's address where its askers look.
     pub fn connect(addr: &Addr<Self>, handle: &LevelHandle, touched: &Slot<Touched>) {
         handle.lookup.put(addr.clone().recipient());
+        handle.lookup_many.put(addr.clone().recipient());
         handle.peek.put(addr.clone().recipient());
         handle.insert.put(addr.clone().recipient());
         handle.flush.put(addr.clone().recipient());
@@ -96,14 +109,16 @@ impl Handler<Lookup> for L1Actor {
     type Result = Result<Option<Arc<Entry>>, LevelError>;
 
     fn handle(&mut self, message: Lookup, _ctx: &mut Self::Context) -> Self::Result {
-        self.lookups += 1;
-        let (now, wall_ms) = (self.clock.now(), self.clock.wall_ms());
-        let found = self.store.get(&message.key, message.form, now, wall_ms);
-        self.hits += u64::from(found.is_some());
-        if found.as_ref().is_some_and(|entry| entry.min_uses > 1) {
-            self.touch(&message.key, 1);
-        }
-        Ok(found)
+        Ok(self.look_up(&message.key, message.form))
+    }
+}
+
+impl Handler<LookupMany> for L1Actor {
+    type Result = MessageResult<LookupMany>;
+
+    fn handle(&mut self, message: LookupMany, _ctx: &mut Self::Context) -> Self::Result {
+        let found = message.keys.iter().map(|key| self.look_up(key, message.form));
+        MessageResult(found.collect())
     }
 }
 

@@ -11,7 +11,9 @@ mod slot;
 mod telemetry;
 
 pub use ask::ask;
-pub use level::{Flush, Insert, InsertKind, InsertOutcome, LevelHandle, Lookup, Peek, Touched};
+pub use level::{
+    Flush, Insert, InsertKind, InsertOutcome, LevelHandle, Lookup, LookupMany, Peek, Touched,
+};
 #[cfg(feature = "fault-injection")]
 pub use observe::Panic;
 pub use observe::{ActorState, Ping, Report};

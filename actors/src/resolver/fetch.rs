@@ -14,7 +14,7 @@ use super::flight::{FlightWriter, InsteadOf, Kept};
 use crate::clock::SharedClock;
 use crate::error::OriginError;
 use crate::model::{Entry, Form, Freshness, Verdict};
-use crate::origin::{Answer, Origin, OriginCall, Reply, Reshape};
+use crate::origin::{Answer, Apart, Origin, OriginCall, Reply, Reshape};
 use crate::settings::FlightSettings;
 
 /// Bodies from this size on are reshaped on another thread: it takes about a nanosecond a byte and
@@ -33,8 +33,8 @@ pub(super) struct Fetching {
 
 /// How a call ended that did not fail.
 pub(super) enum Landing {
-    /// With a whole answer, judged.
-    Whole { whole: Option<Bytes>, kept: Kept, entry: Option<Arc<Entry>> },
+    /// With a whole answer, judged; `entries` are what is kept of it.
+    Whole { whole: Option<Bytes>, kept: Kept, entries: Vec<Arc<Entry>> },
     /// With an answer in whose place the kept one is served.
     Instead(InsteadOf),
     /// The kept answer is still right; this is it, with its new life.
@@ -89,21 +89,29 @@ async fn carry_all(
         on_unshareable();
     }
     writer.open(head, shareable);
+    let settings = settings_for(call, &fetching.settings);
     while let Some(piece) = body.next().await {
-        let pushed = writer.push(piece?, &fetching.settings).await;
+        let pushed = writer.push(piece?, &settings).await;
         pushed.map_err(|_nobody_reads| abandoned(call))?;
     }
 
     let took = fetching.clock.now().duration_since(started);
+    writer.time(|timings| timings.whole = Some(took));
     let Some(whole) = writer.whole() else {
-        return Ok(Landing::Whole { whole: None, kept: Kept::Not("too-large"), entry: None });
+        return Ok(Landing::Whole {
+            whole: None,
+            kept: Kept::Not("too-large"),
+            entries: Vec::new(),
+        });
     };
+    // Asked in any case: the origin takes down there what the call cost.
+    let judged = judge(&whole);
     let verdict = if !call.may_keep {
         Verdict::Discard("no-store")
     } else if !shareable {
         Verdict::Discard("not-shareable")
     } else {
-        judge(&whole)
+        judged
     };
     let made = Entry {
         key: call.key,
@@ -119,9 +127,11 @@ async fn carry_all(
     };
     // What readers have seen already stays as it was.
     let whole = if streamed { whole } else { reshaped(whole, reshape).await };
-    let landing = landing(made, whole, verdict);
-    if let Landing::Whole { entry: Some(entry), .. } = &landing {
-        encoder::tag(entry).await;
+    let landing = landing(made, whole, verdict, call.apart.as_ref());
+    if let Landing::Whole { entries, .. } = &landing {
+        for entry in entries {
+            encoder::tag(entry).await;
+        }
     }
     Ok(landing)
 }
@@ -136,26 +146,41 @@ async fn reshaped(whole: Bytes, reshape: Option<Reshape>) -> Bytes {
     reshaped.ok().flatten().unwrap_or(whole)
 }
 
+/// Returns the bounds of `call`: an answer that is kept in parts may be larger than each of them.
+fn settings_for(call: &OriginCall, settings: &Rc<FlightSettings>) -> Rc<FlightSettings> {
+    let Some(apart) = &call.apart else { return Rc::clone(settings) };
+    let max_entry_bytes = settings.max_entry_bytes.max(apart.max_bytes());
+    Rc::new(FlightSettings { max_entry_bytes, ..FlightSettings::clone(settings) })
+}
+
 /// Tells whether a status means that the origin could not answer now (RFC 5861 §4), rather than
 /// that it answered.
-const fn speaks_of_trouble(status: u16) -> bool {
+pub const fn speaks_of_trouble(status: u16) -> bool {
     matches!(status, 429 | 500 | 502 | 503 | 504 | 529)
 }
 
-fn landing(made: Entry, whole: Bytes, verdict: Verdict) -> Landing {
+fn landing(made: Entry, whole: Bytes, verdict: Verdict, apart: Option<&Apart>) -> Landing {
     match verdict {
         Verdict::Discard(reason) => {
-            Landing::Whole { whole: Some(whole), kept: Kept::Not(reason), entry: None }
+            Landing::Whole { whole: Some(whole), kept: Kept::Not(reason), entries: Vec::new() }
         }
         Verdict::Keep { lifetimes, usage } => {
-            let entry = Arc::new(Entry {
+            let entry = Entry {
                 body: whole.clone(),
                 freshness: Freshness::new(made.freshness.made_wall_ms, lifetimes),
                 usage,
                 ..made
-            });
-            let kept = Kept::For(lifetimes.lifetime);
-            Landing::Whole { whole: Some(whole), kept, entry: Some(entry) }
+            };
+            let entries = match apart {
+                Some(apart) => apart.take(&entry),
+                None => vec![entry],
+            };
+            let kept = match entries.as_slice() {
+                [] => Kept::Not("inseparable"),
+                _ => Kept::For(lifetimes.lifetime),
+            };
+            let entries = entries.into_iter().map(Arc::new).collect();
+            Landing::Whole { whole: Some(whole), kept, entries }
         }
     }
 }

@@ -144,12 +144,12 @@ async fn fly(
         _ => Err(error),
     });
     match landing {
-        Ok(Landing::Whole { whole, kept, entry }) => {
+        Ok(Landing::Whole { whole, kept, entries }) => {
             // In the mailboxes before anybody learns that the answer is whole.
-            let inserts = entry.as_ref().map(|entry| keep(entry, &levels, &counts));
+            let inserts = entries.iter().map(|entry| keep(entry, &levels, &counts)).collect();
             writer.land(kept, whole);
             let encoded = async {
-                if let Some(entry) = &entry {
+                for entry in &entries {
                     encoder.encode(entry, &levels).await;
                 }
             };
@@ -163,7 +163,7 @@ async fn fly(
             ports.ended.deliver(FlightEnded { flight });
         }
         Ok(Landing::Unchanged(entry)) => {
-            let inserts = Some(keep(&entry, &levels, &counts));
+            let inserts = vec![keep(&entry, &levels, &counts)];
             let instead_of = Some(InsteadOf { label: "not-modified", status: Some(304) });
             let level = fallback.map_or(Level::L1, |(_, level)| level);
             writer.found(Found { entry: Arc::clone(&entry), level, instead_of });
@@ -190,18 +190,18 @@ fn keep(
 /// Ends a flight: it stays joinable until L1 can answer in its place. Only `then` is its answer
 /// encoded, beside the writing of the further levels.
 async fn end_when_kept<I: Future<Output = ()>>(
-    inserts: Option<[I; 3]>,
+    inserts: Vec<[I; 3]>,
     ports: &FetchPorts,
     flight: Arc<Flight>,
     then: impl Future<Output = ()>,
 ) {
-    let Some([l1, l2, l3]) = inserts else {
-        ports.ended.deliver(FlightEnded { flight });
-        return;
-    };
-    l1.await;
+    let mut further = Vec::new();
+    for [l1, l2, l3] in inserts {
+        l1.await;
+        further.extend([l2, l3]);
+    }
     ports.ended.deliver(FlightEnded { flight });
-    futures_util::future::join3(l2, l3, then).await;
+    futures_util::future::join(futures_util::future::join_all(further), then).await;
 }
 
 impl Handler<Flush> for FetchActor {

@@ -58,6 +58,8 @@ pub struct Timings {
     pub lookups: [Option<Duration>; 3],
     /// From the start of the call to the answer's head.
     pub upstream: Option<Duration>,
+    /// From the start of the call to the answer's end.
+    pub whole: Option<Duration>,
 }
 
 /// How far a flight is.

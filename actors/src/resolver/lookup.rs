@@ -1,14 +1,23 @@
 //! The levels on the way to the origin: asked nearest first, under one budget.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use futures_util::stream::{self, StreamExt as _};
 
 use crate::clock::SharedClock;
-use crate::message::{Insert, InsertKind, LevelHandle, Lookup, ask};
+use crate::message::{Insert, InsertKind, LevelHandle, Lookup, LookupMany, ask};
 use crate::model::{CacheKey, Entry, Form, Level, Use, Wants};
 
 /// How long a level may take to accept an entry. Off the response path; L2 waits for its server.
 const INSERT_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Keys of one question that are asked for at a time. A level's own deadline begins when it is asked:
+/// a long queue in front of few database threads would look like a server that hangs.
+const AT_ONCE: usize = 32;
+
+/// Keys of one question that are asked of L1 by one message, and that have one budget.
+const A_BUDGET: usize = 256;
 
 /// The three levels, seen from a flight.
 #[derive(Debug, Clone)]
@@ -32,6 +41,44 @@ pub struct Found {
     pub lookups: [Option<Duration>; 3],
 }
 
+/// The time for asking levels.
+#[derive(Debug, Clone, Copy)]
+struct Budget {
+    began: Instant,
+    lasts: Duration,
+}
+
+impl Budget {
+    fn left(self, now: Instant) -> Duration {
+        self.lasts.saturating_sub(now.duration_since(self.began))
+    }
+}
+
+impl Found {
+    /// Takes an entry for what `wants` let it be, unless what is there was made later; tells whether
+    /// nothing better can be found.
+    fn consider(&mut self, found: (Arc<Entry>, Level), wants: &Wants, wall_ms: u64) -> bool {
+        let freshness = found.0.freshness;
+        let newest = [&self.entry, &self.fallback].into_iter().flatten();
+        let is_older = |(other, _): &(Arc<Entry>, Level)| {
+            other.freshness.made_wall_ms >= freshness.made_wall_ms
+        };
+        if newest.into_iter().any(is_older) {
+            return false;
+        }
+        let use_made = wants.judge(&freshness, wall_ms);
+        match use_made {
+            Use::Serve | Use::ServeAndRefresh => {
+                self.entry = Some(found);
+                self.refresh = use_made == Use::ServeAndRefresh;
+            }
+            Use::Fallback => self.fallback = Some(found),
+            Use::Leave => {}
+        }
+        use_made == Use::Serve
+    }
+}
+
 impl Levels {
     /// Creates the view: `handles` are L1, L2, L3; `budget` bounds all of them together.
     pub const fn new(
@@ -50,35 +97,82 @@ impl Levels {
         if wants.reload {
             return Found::default();
         }
-        let started = self.clock.now();
-        let mut found = Found::default();
-        for (handle, took) in self.handles.iter().zip(found.lookups.iter_mut()) {
+        let budget = Budget { began: self.clock.now(), lasts: self.budget };
+        self.find_in(&self.handles, Found::default(), budget, (key, form), wants).await
+    }
+
+    /// Asks for many keys, as [`Self::find`] does for each, and answers in the order of `keys`. L1 is
+    /// asked for all at once, the others for some at a time. Each [`A_BUDGET`] keys have a budget, which
+    /// are one together: keys whose turn comes after it is spent are not found.
+    pub async fn find_many(&self, keys: &[CacheKey], form: Form, wants: &Wants) -> Vec<Found> {
+        if wants.reload {
+            return keys.iter().map(|_| Found::default()).collect();
+        }
+        let num_budgets = u32::try_from(keys.len().div_ceil(A_BUDGET)).unwrap_or(u32::MAX);
+        let lasts = self.budget.saturating_mul(num_budgets);
+        let budget = Budget { began: self.clock.now(), lasts };
+        let [l1, further @ ..] = &self.handles;
+        let known = self.find_in_l1(l1, budget, (keys, form), wants).await;
+        let finds = keys.iter().zip(known).map(|(key, found)| async move {
+            if found.entry.is_some() && !found.refresh {
+                return found;
+            }
+            self.find_in(further, found, budget, (*key, form), wants).await
+        });
+        stream::iter(finds).buffered(AT_ONCE).collect().await
+    }
+
+    /// Asks L1 for all keys, in messages of some each.
+    async fn find_in_l1(
+        &self,
+        l1: &LevelHandle,
+        budget: Budget,
+        (keys, form): (&[CacheKey], Form),
+        wants: &Wants,
+    ) -> Vec<Found> {
+        let mut all = Vec::with_capacity(keys.len());
+        for keys in keys.chunks(A_BUDGET) {
             let asked = self.clock.now();
-            let left = self.budget.saturating_sub(asked.duration_since(started));
+            let lookup = LookupMany { keys: keys.to_vec(), form };
+            let entries = ask(&l1.lookup_many, lookup, budget.left(asked)).await;
+            let now = self.clock.now();
+            let mut entries = entries.unwrap_or_default().into_iter();
+            all.extend(keys.iter().map(|_| {
+                let mut found = Found::default();
+                let [first, ..] = &mut found.lookups;
+                *first = Some(now.duration_since(asked));
+                if let Some(entry) = entries.next().flatten() {
+                    found.consider((entry, Level::L1), wants, self.clock.wall_ms());
+                }
+                found
+            }));
+        }
+        all
+    }
+
+    /// Asks the levels of `handles` in turn for what is better than `found`.
+    async fn find_in(
+        &self,
+        handles: &[LevelHandle],
+        mut found: Found,
+        budget: Budget,
+        (key, form): (CacheKey, Form),
+        wants: &Wants,
+    ) -> Found {
+        for handle in handles {
+            let asked = self.clock.now();
+            let left = budget.left(asked);
             if !handle.enabled || left.is_zero() {
                 continue;
             }
             let deadline = if handle.level == Level::L2 { left.min(self.l2_timeout) } else { left };
             let answer = ask(&handle.lookup, Lookup { key, form }, deadline).await;
-            *took = Some(self.clock.now().duration_since(asked));
-            let Ok(Ok(Some(entry))) = answer else { continue };
-            let made_wall_ms = entry.freshness.made_wall_ms;
-            let newest = [&found.entry, &found.fallback].into_iter().flatten();
-            if newest.into_iter().any(|(other, _)| other.freshness.made_wall_ms >= made_wall_ms) {
-                continue;
+            if let Some(took) = found.lookups.get_mut(handle.level.index()) {
+                *took = Some(self.clock.now().duration_since(asked));
             }
-            match wants.judge(&entry.freshness, self.clock.wall_ms()) {
-                Use::Serve => {
-                    found.entry = Some((entry, handle.level));
-                    found.refresh = false;
-                    break;
-                }
-                Use::ServeAndRefresh => {
-                    found.entry = Some((entry, handle.level));
-                    found.refresh = true;
-                }
-                Use::Fallback => found.fallback = Some((entry, handle.level)),
-                Use::Leave => {}
+            let Ok(Ok(Some(entry))) = answer else { continue };
+            if found.consider((entry, handle.level), wants, self.clock.wall_ms()) {
+                break;
             }
         }
         found

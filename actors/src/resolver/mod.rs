@@ -14,6 +14,7 @@ pub mod lookup;
 pub mod reader;
 pub mod resolver_actor;
 
+pub use fetch::speaks_of_trouble;
 pub use fetch_actor::{Fetch, FetchActor, FetchPorts};
 pub use flight::{Flight, FlightWriter, Found, InsteadOf, Kept, Timings};
 pub use lookup::Levels;

@@ -60,6 +60,8 @@ pub struct Topology {
     pub l3: LevelHandle,
     /// L1's, for hits answered from leases.
     pub touched: Slot<Touched>,
+    /// L1, L2 and L3 as one, for who asks for many keys.
+    pub levels: Levels,
     /// The resolver.
     pub resolver: ResolverHandle,
     /// What has been purged.
@@ -123,7 +125,14 @@ impl Topology {
             fetching.push(flush);
         }
         wards.extend(fetch_wards);
-        wards.push(resolver_ward(plan.flights, levels, fetchers, &resolver, &known, &mut panics));
+        wards.push(resolver_ward(
+            plan.flights,
+            levels.clone(),
+            fetchers,
+            &resolver,
+            &known,
+            &mut panics,
+        ));
         #[cfg(feature = "fault-injection")]
         panics.slots.extend(
             plan.others.iter().filter_map(|ward| Some((ward.name.clone(), ward.panic.clone()?))),
@@ -141,6 +150,7 @@ impl Topology {
             l2,
             l3,
             touched,
+            levels,
             resolver,
             purges: known.purges,
             purging,

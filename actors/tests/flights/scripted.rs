@@ -86,6 +86,26 @@ pub fn keep() -> Verdict {
     Verdict::Keep { lifetimes: LIFETIMES, usage: None }
 }
 
+/// A call for key `number`, of no labels.
+pub fn call(number: u8) -> OriginCall {
+    OriginCall {
+        key: CacheKey::new([number; 32]),
+        route: 0,
+        upstream: Arc::from("scripted"),
+        method: "POST".into(),
+        target: "/".into(),
+        headers: Vec::new(),
+        body: Bytes::new(),
+        form: Form::Stream,
+        lifetimes: LIFETIMES,
+        may_keep: true,
+        min_uses: 1,
+        labels: Labels::default(),
+        model: None,
+        apart: None,
+    }
+}
+
 pub fn error() -> OriginError {
     OriginError::Cut { upstream: "scripted".to_owned(), reason: "test" }
 }
@@ -202,21 +222,12 @@ impl Stage {
     /// Asks for the answer of key `number` that `wants` take.
     pub async fn resolve_as(&self, number: u8, alone: bool, wants: Wants) -> Reader {
         let labels = Labels { generation: self.topology.purges.generation(), names: Vec::new() };
-        let call = Arc::new(OriginCall {
-            key: CacheKey::new([number; 32]),
-            route: 0,
-            upstream: Arc::from("scripted"),
-            method: "POST".into(),
-            target: "/".into(),
-            headers: Vec::new(),
-            body: Bytes::new(),
-            form: Form::Stream,
-            lifetimes: LIFETIMES,
-            may_keep: true,
-            min_uses: 1,
-            labels,
-            model: None,
-        });
+        self.resolve_call(OriginCall { labels, ..call(number) }, alone, wants).await
+    }
+
+    /// Asks for the answer to `call` that `wants` take.
+    pub async fn resolve_call(&self, call: OriginCall, alone: bool, wants: Wants) -> Reader {
+        let call = Arc::new(call);
         loop {
             let resolve = Resolve { call: Arc::clone(&call), wants, alone };
             match ask(&self.topology.resolver.resolve, resolve, PATIENCE).await {

@@ -17,7 +17,6 @@ mod memo;
 mod metering;
 mod quota;
 pub mod shown;
-pub mod tokens;
 
 pub use client::{Caller, Client, Clients};
 pub use cors::{Cors, Preflight};
@@ -26,3 +25,5 @@ pub use limit::Limit;
 pub use memo::Memo;
 pub use metering::Metering;
 pub use quota::{Left, Quota};
+
+pub use crate::tokens;

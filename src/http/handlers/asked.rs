@@ -13,7 +13,7 @@ use highway::{HighwayHash, HighwayHasher, Key};
 use super::directives::Directives;
 use super::guard;
 use super::reading::{self, Reading, Understood};
-use crate::canonical::{CREDENTIAL_HEADERS, Scope};
+use crate::canonical::{CREDENTIAL_HEADERS, KeyBody, Scope};
 use crate::forms::ask_for_usage;
 use crate::http::body;
 use crate::http::error::ApiError;
@@ -129,7 +129,7 @@ impl Asked<'_> {
     pub(super) async fn understand(
         &self,
         directives: &Directives<'_>,
-    ) -> Result<Understood, ApiError> {
+    ) -> Result<(Understood, Option<Arc<str>>), ApiError> {
         let reading = self.reading();
         let (understood, canonical) = reading.understand(directives).await?;
         if let Understood::Keyed(meaning) = &understood
@@ -137,7 +137,18 @@ impl Asked<'_> {
         {
             reading.sketch(meaning.key, canonical.as_ref(), directives);
         }
-        Ok(understood)
+        let model = canonical.as_ref().and_then(|canonical| canonical.model().map(Arc::from));
+        Ok((understood, model))
+    }
+
+    /// Returns the key of a request like this one with another body; `scope` is that of this one.
+    pub(super) fn key_within(
+        &self,
+        scope: &Scope,
+        body: KeyBody<'_>,
+        directives: &Directives<'_>,
+    ) -> CacheKey {
+        self.reading().key_within(scope, body, directives)
     }
 
     /// Returns who shares the answer.
@@ -158,12 +169,17 @@ impl Question<'_> {
     /// in the scope, go along: what is not keyed cannot change an answer. A stream's usage is asked
     /// for, whether the caller wants it or not: it is part of what is kept.
     pub(super) fn call(&self) -> Arc<OriginCall> {
+        Arc::new(self.origin_call())
+    }
+
+    /// As [`Self::call`], to be changed.
+    pub(super) fn origin_call(&self) -> OriginCall {
         let (asked, meaning) = (self.asked, &self.meaning);
         let body = match meaning.form {
             Form::StreamWithoutUsage => ask_for_usage(&asked.body).map(Bytes::from),
             Form::Object | Form::Stream => None,
         };
-        Arc::new(OriginCall {
+        OriginCall {
             key: meaning.key,
             route: asked.route.index,
             upstream: Arc::clone(&asked.route.upstream),
@@ -177,7 +193,8 @@ impl Question<'_> {
             min_uses: asked.route.min_uses,
             labels: self.labels(),
             model: meaning.model.as_deref().map(Box::from),
-        })
+            apart: None,
+        }
     }
 
     fn headers(&self) -> Vec<Header> {

@@ -19,6 +19,8 @@ use super::asked::own_labels;
 use super::directives::Directives;
 use super::proxy;
 use super::reading::{Reading, Understood};
+use crate::canonical::Profile;
+use crate::embeddings::{Split, split};
 use crate::http::access::shown::{self, Shown};
 use crate::http::access::{Caller, Client};
 use crate::http::body;
@@ -93,6 +95,9 @@ async fn dry_run(gateway: &Gateway, mut submitted: Submitted) -> Result<Explanat
         Understood::Keyed(meaning) => meaning,
     };
     describe(&mut explanation, &reading, &meaning, &directives);
+    if route.profile == Profile::Embeddings && matches!(split(body), Split::List(_)) {
+        return Ok(explanation.because("in items", "each-input-is-kept-on-its-own"));
+    }
     let kept = find_kept(gateway, &meaning, &directives).await;
     if kept.is_none() {
         let outlined = reading.outlined(gateway.sketches.hash_key(), canonical.as_ref());

@@ -21,6 +21,7 @@ use super::proxy::refuse;
 use super::under_way::{Holds, Reading};
 use crate::forms::UsageFilter;
 use crate::http::access::tokens;
+use crate::http::counted::Watched;
 use crate::http::error::ApiError;
 use crate::http::gateway::UnderWay;
 use crate::http::outgoing::Outgoing;
@@ -33,7 +34,7 @@ const RESOLVE_DEADLINE: Duration = Duration::from_millis(500);
 const BACK_WITHIN: Duration = Duration::from_secs(2);
 
 /// Pause between two looks for the successor.
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
+pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Answers `question` from a level or the origin, together with everyone who asks the same.
 pub(super) async fn answer(question: &Question<'_>, under_way: UnderWay) -> HttpResponse {
@@ -121,12 +122,12 @@ pub(super) async fn answer(question: &Question<'_>, under_way: UnderWay) -> Http
 }
 
 /// Tells whether a call with this head costs its leader tokens.
-fn costs(head: &FlightHead) -> bool {
+pub(super) fn costs(head: &FlightHead) -> bool {
     matches!(head, FlightHead::Open(head) if head.status < 400)
 }
 
 /// Asks the resolver; while it is being re-created, waits for its successor.
-async fn join(
+pub(super) async fn join(
     asked: &Asked<'_>,
     call: &Arc<OriginCall>,
     wants: Wants,
@@ -143,7 +144,7 @@ async fn join(
     }
 }
 
-fn waited_long(asked: &Asked<'_>) -> bool {
+pub(super) fn waited_long(asked: &Asked<'_>) -> bool {
     asked.worker.gateway.clock.now().duration_since(asked.arrived) > BACK_WITHIN
 }
 
@@ -167,6 +168,7 @@ async fn pass_on(
     Ok(match reader.whole().await {
         Whole::Complete(body, kept) => {
             holds.metering.observe(&body);
+            note_coalesced(question, &reader, head, &body);
             complete(question, &reader, head, body, kept).await
         }
         Whole::PassingOn => stream_on(question, reader, head, Some("too-large"), holds),
@@ -182,11 +184,12 @@ async fn convert(
 ) -> Option<HttpResponse> {
     let Whole::Complete(body, kept) = reader.whole().await else { return None };
     let from = if head.streamed { Form::Stream } else { Form::Object };
-    let body = body_in_form(question, from, body).await.ok()?;
+    let converted = body_in_form(question, from, body.clone()).await.ok()?;
+    note_coalesced(question, reader, head, &body);
     let headers = headers_in_form(&head.headers, question.meaning.form);
     let streamed = question.meaning.form.is_stream();
     let head = Head { headers, streamed, ..head.clone() };
-    Some(complete(question, reader, &head, body, kept).await)
+    Some(complete(question, reader, &head, converted, kept).await)
 }
 
 /// Returns what becomes of an answer with this head on its way to the caller.
@@ -198,7 +201,7 @@ fn outgoing(question: &Question<'_>, head: &Head) -> Outgoing {
 }
 
 /// Sends a whole answer.
-async fn complete(
+pub(super) async fn complete(
     question: &Question<'_>,
     reader: &Reader,
     head: &Head,
@@ -210,6 +213,17 @@ async fn complete(
         Kept::Not(reason) => (false, Some(reason)),
     };
     let forwarded = forwarded(reader.role(), Some(kept), detail);
+    send_whole(question, reader, head, (body, kept), forwarded).await
+}
+
+/// Sends a whole body with a head, in the encoding and of the part that the caller wants.
+pub(super) async fn send_whole(
+    question: &Question<'_>,
+    reader: &Reader,
+    head: &Head,
+    (body, kept): (Bytes, bool),
+    forwarded: Forwarded,
+) -> HttpResponse {
     let sent = outgoing(question, head).whole(body, kept).await;
     let body = sent.body.clone();
     let asked = question.asked;
@@ -240,7 +254,8 @@ fn stream_on(
     let mask = outgoing.mask();
     let live = outgoing.live();
     let sent = asked.worker.gateway.metrics.sent(asked.route.index, live.encoding());
-    let reading = Reading { reader, filter, mask, live: Some(live), sent, holds };
+    let watched = watched(question, &reader, head);
+    let reading = Reading { reader, filter, mask, live: Some(live), sent, watched, holds };
     let pieces = stream::unfold(Some(reading), |reading| async move {
         let mut reading = reading?;
         match respond::last_before_cut(reading.next().await?).await {
@@ -251,11 +266,33 @@ fn stream_on(
     response.set_body(actix_web::body::BoxBody::new(actix_web::body::BodyStream::new(pieces)))
 }
 
+/// Begins to watch an answer that came by another's call.
+fn watched(question: &Question<'_>, reader: &Reader, head: &Head) -> Option<Watched> {
+    let is_spared = reader.role() == Role::Follows && head.status < 400;
+    let (asked, model) = (question.asked, question.meaning.model.clone());
+    is_spared.then(|| Watched::begin(&asked.worker.gateway, asked.route.index, model))
+}
+
+/// Takes down what a whole answer saved, where it came by another's call.
+fn note_coalesced(question: &Question<'_>, reader: &Reader, head: &Head, body: &[u8]) {
+    let mut watched = watched(question, reader, head);
+    if let Some(watched) = &mut watched {
+        watched.observe(body);
+    }
+    if let Some(watched) = watched {
+        watched.spared(reader.timings().whole.unwrap_or_default());
+    }
+}
+
 fn status_of(head: &Head) -> StatusCode {
     StatusCode::from_u16(head.status).unwrap_or(StatusCode::BAD_GATEWAY)
 }
 
-const fn forwarded(role: Role, kept: Option<bool>, detail: Option<&'static str>) -> Forwarded {
+pub(super) const fn forwarded(
+    role: Role,
+    kept: Option<bool>,
+    detail: Option<&'static str>,
+) -> Forwarded {
     match role {
         Role::Leads => Forwarded::Miss { kept, detail },
         Role::Follows => Forwarded::Collapsed { detail },
@@ -263,7 +300,7 @@ const fn forwarded(role: Role, kept: Option<bool>, detail: Option<&'static str>)
 }
 
 /// Fills in headers and takes the answer down.
-fn finish(
+pub(super) fn finish(
     asked: &Asked<'_>,
     reader: &Reader,
     head: &Head,
@@ -282,7 +319,7 @@ fn finish(
     record(asked, reader, head.status, timing, (None, discarded));
 }
 
-fn failed(asked: &Asked<'_>, reader: &Reader, error: OriginError) -> HttpResponse {
+pub(super) fn failed(asked: &Asked<'_>, reader: &Reader, error: OriginError) -> HttpResponse {
     let label = error.label();
     let mut response = ApiError::Origin(error).response(asked.route.profile.error_form());
     let timing = timing(asked, reader);

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::body::{BodyStream, BoxBody, SizedStream};
@@ -20,6 +21,7 @@ use super::guard;
 use crate::http::access::{Metering, tokens};
 use crate::http::admission::Permit;
 use crate::http::body::CallersBody;
+use crate::http::counted::{Billed, Watched};
 use crate::http::error::ApiError;
 use crate::http::gateway::UnderWay;
 use crate::http::respond::{self, Timing};
@@ -36,6 +38,12 @@ enum Body<S> {
     Pieces(S, Option<u64>),
     /// At hand: the call can be repeated.
     Whole(Bytes),
+}
+
+/// Why a request goes past the cache, and which model it names.
+struct Bypass {
+    reason: &'static str,
+    model: Option<Arc<str>>,
 }
 
 /// A request, seen from its way past the cache.
@@ -70,18 +78,19 @@ impl Source<'_> {
     pub(super) async fn bypass(
         self,
         body: Bytes,
-        reason: &'static str,
+        (reason, model): (&'static str, Option<Arc<str>>),
         under_way: UnderWay,
     ) -> HttpResponse {
+        let bypass = Bypass { reason, model };
         let body: Body<Empty<Result<Bytes, Infallible>>> = Body::Whole(body);
-        let forwarded = self.forward(body, Some(reason), under_way).await;
+        let forwarded = self.forward(body, Some(bypass), under_way).await;
         forwarded.unwrap_or_else(|error| self.failed(&error, Some(reason)))
     }
 
     async fn forward<S, E>(
         &self,
         body: Body<S>,
-        bypass: Option<&'static str>,
+        bypass: Option<Bypass>,
         under_way: UnderWay,
     ) -> Result<HttpResponse, ApiError>
     where
@@ -172,7 +181,7 @@ impl Source<'_> {
     fn answer(
         &self,
         forwarded: Forwarded,
-        bypass: Option<&'static str>,
+        bypass: Option<Bypass>,
         mut holds: (Permit, UnderWay, Metering),
     ) -> HttpResponse {
         let Forwarded { status, headers, length, body } = forwarded;
@@ -182,9 +191,12 @@ impl Source<'_> {
         let scope = || super::asked::scope_of(self.worker, self.route, self.request);
         self.worker.gateway.revoked.note(status, scope);
         let timing = self.timing(true);
-        if let Some(reason) = bypass {
+        let mut billed = None;
+        if let Some(Bypass { reason, model }) = bypass {
             let how = respond::Forwarded::Bypass(reason);
             respond::note_forwarded(response.headers_mut(), how, status, timing);
+            let watched = || Watched::begin(&self.worker.gateway, self.route.index, model);
+            billed = (status < 400).then(|| Billed(watched()));
         }
         self.record(Outcome::Bypass, status, timing, None);
         if code == StatusCode::NOT_MODIFIED {
@@ -198,6 +210,9 @@ impl Source<'_> {
         let body = body.then(move |piece| {
             if let Ok(piece) = &piece {
                 holds.2.observe(piece);
+                if let Some(billed) = &mut billed {
+                    billed.0.observe(piece);
+                }
             }
             respond::last_before_cut(piece)
         });

@@ -120,6 +120,7 @@ pub(super) fn hit(asked: &Asked<'_>, entry: &Entry, head: &StoredHead, how: How)
         worker.record_sent(asked.route.index, head.encoding, entry.body.len(), sent);
         replay::paced(response, asked.route, entry)
     };
+    worker.spare(asked.route.index, entry, how.instead_of.is_some());
     worker.record(Sample {
         route: asked.route.index,
         outcome: if is_fresh { Outcome::Hit(level) } else { Outcome::Stale },

@@ -4,6 +4,8 @@ mod asked;
 pub mod cache_admin;
 mod conversion;
 mod directives;
+mod embeddings_items;
+mod embeddings_list;
 pub mod explain;
 mod flight;
 pub mod forward;
@@ -13,6 +15,7 @@ mod hits;
 pub mod proxy;
 mod reading;
 mod replay;
+pub mod savings;
 mod under_way;
 
 pub use directives::STEERING_HEADERS;

@@ -16,9 +16,10 @@ use super::conversion::in_form;
 use super::directives::Directives;
 use super::hits::{How, Looked, head_of, hit, lease_hit, masked};
 use super::reading::Understood;
-use super::{flight, forward};
+use super::{embeddings_list, flight, forward};
 use crate::canonical::ErrorForm;
 use crate::http::body::{self, CallersBody};
+use crate::http::counted::Spared;
 use crate::http::error::ApiError;
 use crate::http::gateway::Gateway;
 use crate::http::recall::{Digest, Meaning, Recalled};
@@ -133,7 +134,7 @@ async fn cached(
     };
     if is_revoked {
         let from = forward::Source { worker, route, request, arrived };
-        return from.bypass(asked.body, "credential-refused", under_way).await;
+        return from.bypass(asked.body, ("credential-refused", None), under_way).await;
     }
     unleased(worker, asked, (digest, meaning), under_way).await
 }
@@ -154,11 +155,15 @@ async fn unleased(
         Some(meaning) => meaning,
         None => match asked.understand(&directives).await {
             Err(error) => return refuse(worker, route, arrived, &error),
-            Ok(Understood::Bypass(reason)) => {
+            Ok((Understood::Bypass(reason), model)) => {
                 let from = forward::Source { worker, route, request, arrived };
-                return from.bypass(asked.body, reason, under_way).await;
+                return from.bypass(asked.body, (reason, model), under_way).await;
             }
-            Ok(Understood::Keyed(meaning)) => {
+            Ok((Understood::Keyed(meaning), _)) => {
+                if let Some(list) = embeddings_list::list_of(&asked, &meaning).await {
+                    let question = Question { asked: &asked, meaning, directives };
+                    return embeddings_list::answer(&question, list, under_way).await;
+                }
                 worker.recall.borrow_mut().remember(digest, meaning.clone());
                 meaning
             }
@@ -194,7 +199,8 @@ async fn look_in_l1(question: &Question<'_>, digest: &Digest) -> Option<HttpResp
     let head = Rc::new(head_of(question, &entry).await);
     if directives.wants.is_default() && directives.fields.is_none() {
         let leased = (&entry, known);
-        asked.worker.recall.borrow_mut().lease(digest, leased, &head, now, wall_ms);
+        let shown = (&head, Spared::by(asked.route.index, &entry, &gateway.savings));
+        asked.worker.recall.borrow_mut().lease(digest, leased, shown, now, wall_ms);
     }
     Some(hit(asked, &entry, &head, How { looked: Looked::L1, instead_of: None }))
 }

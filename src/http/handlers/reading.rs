@@ -9,7 +9,10 @@ use anteroom_actors::model::{CacheKey, Form};
 use bytes::Bytes;
 
 use super::directives::Directives;
-use crate::canonical::{CREDENTIAL_HEADERS, Canonical, KeyBody, KeyParts, Scope, canonicalise};
+use crate::canonical::{
+    CREDENTIAL_HEADERS, Canonical, KeyBody, KeyParts, Profile, Scope, canonicalise,
+};
+use crate::embeddings::normal_form;
 use crate::explain::{HashKey, Outlined, Place, Sketch};
 use crate::forms::wants_usage;
 use crate::http::access::Client;
@@ -21,7 +24,7 @@ use crate::http::shape::fields_query;
 
 /// Bodies from this size on are read on another thread: bringing megabytes into canonical form takes
 /// tens of milliseconds, for which this thread's other requests would wait.
-const READ_ELSEWHERE_FROM: usize = 256 * 1024;
+pub(super) const READ_ELSEWHERE_FROM: usize = 256 * 1024;
 
 /// What a request turned out to be.
 #[derive(Debug)]
@@ -46,11 +49,16 @@ pub(in crate::http) struct Reading<'a> {
 }
 
 async fn canonical(body: &Bytes, route: &Route) -> Result<Canonical, ApiError> {
+    let (profile, uncounted) = (route.profile, Arc::clone(&route.uncounted));
+    let read = move |body: &Bytes| match profile {
+        Profile::Embeddings => canonicalise(&normal_form(body), &uncounted),
+        _ => canonicalise(body, &uncounted),
+    };
     if body.len() < READ_ELSEWHERE_FROM {
-        return canonicalise(body, &route.uncounted).map_err(ApiError::Json);
+        return read(body).map_err(ApiError::Json);
     }
-    let (body, uncounted) = (body.clone(), Arc::clone(&route.uncounted));
-    let read = actix_web::web::block(move || canonicalise(&body, &uncounted)).await;
+    let body = body.clone();
+    let read = actix_web::web::block(move || read(&body)).await;
     read.map_err(|_pool_is_gone| ApiError::Internal)?.map_err(ApiError::Json)
 }
 
@@ -112,6 +120,16 @@ impl Reading<'_> {
     }
 
     fn key(&self, body: KeyBody<'_>, directives: &Directives<'_>) -> CacheKey {
+        self.key_within(&self.scope(), body, directives)
+    }
+
+    /// Returns the key of a request like this one with another body; `scope` is that of this one.
+    pub(super) fn key_within(
+        &self,
+        scope: &Scope,
+        body: KeyBody<'_>,
+        directives: &Directives<'_>,
+    ) -> CacheKey {
         let keyed = self.keyed_headers();
         let headers: Vec<(&str, &[u8])> =
             keyed.iter().map(|(name, value)| (name.as_str(), *value)).collect();
@@ -122,7 +140,7 @@ impl Reading<'_> {
             method: self.method,
             path: self.uri.path(),
             query: query.as_deref(),
-            scope: &self.scope(),
+            scope,
             namespace: directives.namespace,
             headers: &headers,
             body,

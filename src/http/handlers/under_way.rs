@@ -7,6 +7,7 @@ use bytes::Bytes;
 use crate::forms::UsageFilter;
 use crate::http::access::Metering;
 use crate::http::admission::Permit;
+use crate::http::counted::Watched;
 use crate::http::gateway::UnderWay;
 use crate::http::shape::event_filter::EventFilter;
 use crate::http::shape::live::LiveCompressor;
@@ -36,6 +37,8 @@ pub(super) struct Reading {
     pub(super) live: Option<LiveCompressor>,
     /// Counts the bytes.
     pub(super) sent: Option<SentCounters>,
+    /// Set where it came by another's call.
+    pub(super) watched: Option<Watched>,
     pub(super) holds: Holds,
 }
 
@@ -49,6 +52,9 @@ impl Reading {
                 None => return self.end(),
             };
             self.holds.metering.observe(&piece);
+            if let Some(watched) = &mut self.watched {
+                watched.observe(&piece);
+            }
             let piece = match &mut self.filter {
                 Some(filter) => filter.push(&piece).into(),
                 None => piece,
@@ -79,6 +85,9 @@ impl Reading {
     /// Returns what the filters still hold, and the end of the encoding.
     fn end(&mut self) -> Option<Result<Bytes, OriginError>> {
         let mut live = self.live.take()?;
+        if let Some(watched) = self.watched.take() {
+            watched.spared(self.reader.timings().whole.unwrap_or_default());
+        }
         let filtered = self.filter.take().map(|mut filter| filter.finish()).unwrap_or_default();
         let masked = match self.mask.take() {
             Some(mask) => mask.finish(&filtered),

@@ -22,6 +22,7 @@ use super::origin::factory;
 use super::prepared::Upstreams;
 use super::spec::{BreakerSpec, HttpSpec, RetrySpec, RouteSpec, SpecKind, UpstreamSpec};
 use crate::canonical::Profile;
+use crate::savings::{Book, PriceTable};
 
 /// One connection, as the script sees it.
 pub(super) struct Peer {
@@ -179,7 +180,8 @@ pub(super) fn prepared(spec: HttpSpec) -> Arc<Upstreams> {
 pub(super) fn origin(spec: HttpSpec) -> std::rc::Rc<dyn Origin> {
     let routes =
         [false, true].map(|shared| RouteSpec { profile: Profile::Generic, shared, policy: None });
-    factory(prepared(spec), Arc::new(routes), Arc::new(|_, _| Default::default()), clock())()
+    factory(prepared(spec), Arc::new(routes), Arc::new(|_, _| Default::default()), clock(), book())(
+    )
 }
 
 /// A call of the unshared route 0.
@@ -198,6 +200,7 @@ pub(super) fn call(method: &str, target: &str, body: &'static str) -> OriginCall
         min_uses: 1,
         labels: Labels::default(),
         model: None,
+        apart: None,
     }
 }
 
@@ -234,4 +237,9 @@ pub(super) async fn gather(mut answer: Answer) -> Result<(u16, Bytes), OriginErr
         body.extend_from_slice(&piece?);
     }
     Ok((answer.head.status, body.into()))
+}
+
+/// A book that nobody reads.
+pub(super) fn book() -> Arc<Book> {
+    Arc::new(Book::new(PriceTable::new("USD", []).unwrap(), 0))
 }

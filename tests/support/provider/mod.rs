@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 
-pub use self::answers::answer;
+pub use self::answers::{answer, base64};
 pub use self::faults::Fault;
 use self::reply::Then;
 pub use self::reply::{Gate, Reply};

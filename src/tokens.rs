@@ -3,6 +3,8 @@
 //! Both are read without parsing: a name in quotes, a colon, a number. Within a JSON string a quote
 //! is escaped, so no text of a prompt or an answer looks like that.
 
+use anteroom_actors::model::Usage as Counts;
+
 /// How much of a body's start is looked through, in bytes; and of its end.
 const LOOKED_THROUGH: usize = 16 * 1024;
 
@@ -84,11 +86,36 @@ impl Usage {
         total.or_else(|| Some(input?.saturating_add(output?)))
     }
 
+    /// Returns the tokens of request and answer, where the answer tells either. As in
+    /// [`Self::tokens`] the last counts; what it does not tell is 0.
+    pub fn counts(&self) -> Option<Counts> {
+        let (mut input, mut output) = (None, None);
+        let across = if self.is_parted { Vec::new() } else { self.across() };
+        let named = numbers(&self.start).chain(numbers(&across)).chain(numbers(&self.end));
+        for (name, number) in named {
+            match name {
+                b"prompt_tokens" | b"input_tokens" => input = Some(number),
+                b"completion_tokens" | b"output_tokens" => output = Some(number),
+                _ => {}
+            }
+        }
+        let counts =
+            Counts { input_tokens: input.unwrap_or(0), output_tokens: output.unwrap_or(0) };
+        (input.is_some() || output.is_some()).then_some(counts)
+    }
+
     /// Returns what lies around the border of start and end: a member may lie across it.
     fn across(&self) -> Vec<u8> {
         let before = self.start.get(self.start.len().saturating_sub(BORDER)..).unwrap_or_default();
         [before, self.end.get(..BORDER).unwrap_or(&self.end)].concat()
     }
+}
+
+/// Returns the tokens of request and answer that a whole answer tells, as [`Usage::counts`].
+pub fn counts(answer: &[u8]) -> Option<Counts> {
+    let mut usage = Usage::default();
+    usage.observe(answer);
+    usage.counts()
 }
 
 /// Returns the members of any object in a JSON text whose value is a whole number, in order.
