@@ -133,6 +133,10 @@ pub struct FlightSettings {
     pub max_unshareable: usize,
     /// How answers that are kept are encoded.
     pub encoding: EncodingSettings,
+    /// How long a claim on a call holds in L2 without a renewal; zero = no claims.
+    pub replica_lease: Duration,
+    /// Longest wait for another gateway's call.
+    pub replica_wait: Duration,
 }
 
 /// How the sentinel watches.

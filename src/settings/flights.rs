@@ -23,6 +23,10 @@ pub struct Flights {
     pub unshareable_for: HumanDuration,
     /// Most keys remembered as not shareable.
     pub max_unshareable: usize,
+    /// How long a call is claimed in Redis without a renewal; 0 = gateways do not wait for each other.
+    pub replica_lease: HumanDuration,
+    /// Longest wait for another gateway's call.
+    pub replica_wait: HumanDuration,
 }
 
 impl Default for Flights {
@@ -35,6 +39,8 @@ impl Default for Flights {
             reader_timeout: HumanDuration::from_secs(30),
             unshareable_for: HumanDuration::from_secs(60),
             max_unshareable: 4096,
+            replica_lease: HumanDuration::from_secs(5),
+            replica_wait: HumanDuration::from_secs(30),
         }
     }
 }

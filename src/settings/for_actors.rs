@@ -115,6 +115,8 @@ impl Settings {
             unshareable_for: flights.unshareable_for.get(),
             max_unshareable: flights.max_unshareable,
             encoding: self.encoding(),
+            replica_lease: flights.replica_lease.get(),
+            replica_wait: flights.replica_wait.get(),
         }
     }
 

@@ -147,6 +147,8 @@ const RANGES: &[(&str, Range)] = &[
     ("flights.reader_timeout", time(ms(100), hours(1))),
     ("flights.unshareable_for", time(secs(0), hours(1))),
     ("flights.max_unshareable", count(0, 1_000_000)),
+    ("flights.replica_lease", time(secs(0), minutes(1))),
+    ("flights.replica_wait", time(secs(0), hours(1))),
     ("sentinel.interval", time(ms(50), minutes(1))),
     ("sentinel.late_after", time(ms(50), minutes(5))),
     ("upstreams.*.connect_timeout", time(ms(10), minutes(1))),

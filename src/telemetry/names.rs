@@ -296,7 +296,7 @@ const fn value(
 }
 
 /// Every number of every actor.
-pub const ACTOR_NUMBERS: [ActorNumber; 40] = [
+pub const ACTOR_NUMBERS: [ActorNumber; 42] = [
     event("lookups", &["l1", "l2", "l3"], "a key was asked for; hit, miss, error or skipped"),
     event("hits", &["l1", "l2", "l3"], "a lookup found a fresh entry"),
     event("misses", &["l1", "l2", "l3"], "a lookup found none"),
@@ -341,6 +341,12 @@ pub const ACTOR_NUMBERS: [ActorNumber; 40] = [
     event("joined", &["resolver"], "a request joined a flight"),
     event("alone", &["resolver"], "a request started a flight that nobody may join"),
     event("refreshes", &["resolver"], "a stale answer was served and a new one fetched behind"),
+    event("claims_waited", &["resolver"], "a flight waited for another gateway's call"),
+    event(
+        "claims_taken_over",
+        &["resolver"],
+        "a flight that had waited claimed the call itself: the other gateway died, say",
+    ),
     event(
         "calls",
         &["fetch"],

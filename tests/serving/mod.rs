@@ -16,6 +16,7 @@ mod lifetimes;
 mod passing_through;
 mod policy;
 mod purge;
+mod replicas;
 mod routes;
 mod savings;
 mod scopes;

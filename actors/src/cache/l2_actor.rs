@@ -1,7 +1,8 @@
 //! L2: answers in Redis, shared by gateways.
 //!
 //! * Owns: the connections to Redis and the breaker in front of them.
-//! * Answers: [`Lookup`], [`Insert`], [`HearPurges`], [`RecordPurges`], [`Flush`], [`Ping`].
+//! * Answers: [`Lookup`], [`Insert`], [`HearPurges`], [`RecordPurges`], [`Claim`], [`Flush`],
+//!   [`Ping`]. Takes: [`Renew`], [`Release`].
 //! * Sends: [`PurgesChanged`] to the purging actor.
 //! * Fails: open. A server that is away, slow or refuses costs a lookup at most its time-out,
 //!   and after a few failures nothing: the level is skipped, probed behind, and used again.
@@ -21,8 +22,8 @@ use crate::error::LevelError;
 #[cfg(feature = "fault-injection")]
 use crate::message::Panic;
 use crate::message::{
-    ActorState, Flush, HearPurges, HeardPurges, Insert, InsertOutcome, LevelHandle, Lookup, Ping,
-    PurgesChanged, RecordPurges, RecordedPurges, Report, Slot,
+    ActorState, Claim, Claimed, Flush, HearPurges, HeardPurges, Insert, InsertOutcome, LevelHandle,
+    Lookup, Ping, PurgesChanged, RecordPurges, RecordedPurges, Release, Renew, Report, Slot,
 };
 use crate::model::{Entry, Purges};
 use crate::settings::L2Settings;
@@ -63,6 +64,9 @@ impl L2Actor {
         handle.flush.put(addr.clone().recipient());
         handle.hear.put(addr.clone().recipient());
         handle.record.put(addr.clone().recipient());
+        handle.claim.put(addr.clone().recipient());
+        handle.renew.put(addr.clone().recipient());
+        handle.release.put(addr.clone().recipient());
     }
 }
 
@@ -122,6 +126,33 @@ impl Handler<RecordPurges> for L2Actor {
     fn handle(&mut self, purges: RecordPurges, _: &mut Self::Context) -> Self::Result {
         let redis = Rc::clone(&self.redis);
         Box::pin(async move { redis.record(&purges).await })
+    }
+}
+
+impl Handler<Claim> for L2Actor {
+    type Result = ResponseFuture<Result<Claimed, LevelError>>;
+
+    fn handle(&mut self, claim: Claim, _: &mut Self::Context) -> Self::Result {
+        let redis = Rc::clone(&self.redis);
+        Box::pin(async move { redis.claim(&claim).await })
+    }
+}
+
+impl Handler<Renew> for L2Actor {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, renew: Renew, _: &mut Self::Context) -> Self::Result {
+        let redis = Rc::clone(&self.redis);
+        Box::pin(async move { redis.renew(&renew).await })
+    }
+}
+
+impl Handler<Release> for L2Actor {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, release: Release, _: &mut Self::Context) -> Self::Result {
+        let redis = Rc::clone(&self.redis);
+        Box::pin(async move { redis.release(&release).await })
     }
 }
 

@@ -1,5 +1,6 @@
 //! L2 without its mailbox: Redis behind a breaker, and the care for its connections.
 
+mod claims;
 mod counters;
 mod purges;
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actix::Message;
 
-use super::{HearPurges, RecordPurges, Slot};
+use super::{Claim, HearPurges, RecordPurges, Release, Renew, Slot};
 use crate::error::LevelError;
 use crate::model::{CacheKey, Entry, Form, Level};
 
@@ -113,6 +113,12 @@ pub struct LevelHandle {
     pub hear: Slot<HearPurges>,
     /// Takes [`RecordPurges`]; L1 keeps none.
     pub record: Slot<RecordPurges>,
+    /// Takes [`Claim`]; L2 alone does.
+    pub claim: Slot<Claim>,
+    /// Takes [`Renew`]; L2 alone does.
+    pub renew: Slot<Renew>,
+    /// Takes [`Release`]; L2 alone does.
+    pub release: Slot<Release>,
 }
 
 impl LevelHandle {
@@ -128,14 +134,16 @@ impl LevelHandle {
             flush: Slot::empty(),
             hear: Slot::empty(),
             record: Slot::empty(),
+            claim: Slot::empty(),
+            renew: Slot::empty(),
+            release: Slot::empty(),
         }
     }
 
     /// Returns how many asks wait for an answer of this level.
     pub fn in_flight(&self) -> usize {
-        self.lookup.in_flight()
-            + self.lookup_many.in_flight()
-            + self.insert.in_flight()
-            + self.flush.in_flight()
+        let claims = self.claim.in_flight();
+        let lookups = self.lookup.in_flight() + self.lookup_many.in_flight();
+        lookups + self.insert.in_flight() + self.flush.in_flight() + claims
     }
 }

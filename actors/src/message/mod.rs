@@ -4,6 +4,7 @@
 //! [`Slot::tell`], which never waits.
 
 mod ask;
+mod claim;
 mod level;
 mod observe;
 mod purge;
@@ -11,6 +12,7 @@ mod slot;
 mod telemetry;
 
 pub use ask::ask;
+pub use claim::{Claim, ClaimToken, Claimed, Release, Renew};
 pub use level::{
     Flush, Insert, InsertKind, InsertOutcome, LevelHandle, Lookup, LookupMany, Peek, Touched,
 };

@@ -1,16 +1,20 @@
 //! The actor of a fetching thread.
 //!
 //! Owns: an origin with its connections, the calls under way. Takes: `Fetch`. Answers: `Flush`,
-//! `Ping`. Sends: `FlightEnded`, `KeyUnshareable` to the resolver, `Insert` to the levels. Fails
+//! `Ping`. Sends: `FlightEnded`, `KeyUnshareable` to the resolver, `Insert` to the levels,
+//! `Renew`, `Release` to L2. Fails
 //! how: a call that panics leaves its flight dangling; the others go on. Thread: an arbiter of its
 //! own, one of `flights.fetch_threads`.
 
 use std::cell::{Cell, RefCell};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use actix::{Actor, Addr, Context, Handler, Message, MessageResult, ResponseFuture};
+use futures_util::future::{Either, select};
 
+use super::claiming::HeldClaim;
 use super::encoder::Encoder;
 use super::fetch::{Fetching, Landing, carry};
 use super::flight::{Flight, FlightWriter, Found, InsteadOf};
@@ -35,6 +39,8 @@ pub struct Fetch {
     pub writer: FlightWriter,
     /// A stale answer and its level, for the case that the origin fails or still stands by it.
     pub fallback: Option<(Arc<Entry>, Level)>,
+    /// Keeps other gateways from making the same call, where L2 has granted it.
+    pub claim: Option<HeldClaim>,
 }
 
 /// Where a fetching thread reports.
@@ -123,15 +129,20 @@ async fn fly(
     encoder: Encoder,
     counts: Rc<Counts>,
 ) {
-    let Fetch { call, writer, fallback } = job;
+    let Fetch { call, writer, fallback, claim } = job;
+    let claim = RefCell::new(claim);
     let flight = Arc::clone(writer.flight());
     writer.calling();
     counts.calls.set(counts.calls.get() + 1);
     let on_unshareable = || {
         ports.unshareable.tell(KeyUnshareable { key: call.key });
+        // Nobody need wait for what is not theirs.
+        drop(claim.take());
     };
     let kept = fallback.as_ref().map(|(entry, _)| entry);
-    let landing = carry(&call, kept, &writer, &fetching, on_unshareable).await;
+    let carried = carry(&call, kept, &writer, &fetching, on_unshareable);
+    let landing = while_renewed(&claim, &writer, carried).await;
+    let claim = claim.into_inner();
     if let Err(error) = &landing {
         counts.failures.set(counts.failures.get() + 1);
         *counts.last_error.borrow_mut() = Some(error.to_string());
@@ -153,7 +164,7 @@ async fn fly(
                     encoder.encode(entry, &levels).await;
                 }
             };
-            end_when_kept(inserts, &ports, flight, encoded).await;
+            end_when_kept(inserts, claim, &ports, flight, encoded).await;
         }
         Ok(Landing::Instead(instead_of)) => {
             if let Some((entry, level)) = fallback {
@@ -168,7 +179,7 @@ async fn fly(
             let level = fallback.map_or(Level::L1, |(_, level)| level);
             writer.found(Found { entry: Arc::clone(&entry), level, instead_of });
             let encoded = encoder.encode(&entry, &levels);
-            end_when_kept(inserts, &ports, flight, encoded).await;
+            end_when_kept(inserts, claim, &ports, flight, encoded).await;
         }
         Err(error) => {
             writer.fail(error);
@@ -177,31 +188,79 @@ async fn fly(
     }
 }
 
+/// Renews `claim` for as long as `carried` goes on. It is let go when the answer turns out to be too
+/// large to keep: nobody need wait for that.
+async fn while_renewed<T>(
+    claim: &RefCell<Option<HeldClaim>>,
+    writer: &FlightWriter,
+    carried: impl Future<Output = T>,
+) -> T {
+    let every = claim.borrow().as_ref().map(HeldClaim::renewed_every);
+    let Some(every) = every else { return carried.await };
+    let renewing = pin!(async {
+        loop {
+            tokio::time::sleep(every).await;
+            if writer.only_passes_on() {
+                drop(claim.take());
+            }
+            if let Some(claim) = &*claim.borrow() {
+                claim.renew();
+            }
+        }
+    });
+    match select(pin!(carried), renewing).await {
+        Either::Left((landing, _)) => landing,
+        Either::Right((never, _)) => never,
+    }
+}
+
 /// Gives `entry` to all levels; it is in their mailboxes when this returns.
 fn keep(
     entry: &Arc<Entry>,
     levels: &Levels,
     counts: &Counts,
-) -> [impl Future<Output = ()> + use<>; 3] {
+) -> [impl Future<Output = bool> + use<>; 3] {
     counts.kept.set(counts.kept.get() + 1);
     Level::ALL.map(|level| levels.insert(level, entry))
 }
 
-/// Ends a flight: it stays joinable until L1 can answer in its place. Only `then` is its answer
-/// encoded, beside the writing of the further levels.
-async fn end_when_kept<I: Future<Output = ()>>(
+/// Ends a flight: it stays joinable until L1 can answer in its place, and its claim stays until L2
+/// can. Only `then` is its answer encoded, beside the writing of the further levels.
+async fn end_when_kept<I: Future<Output = bool>>(
     inserts: Vec<[I; 3]>,
+    claim: Option<HeldClaim>,
     ports: &FetchPorts,
     flight: Arc<Flight>,
     then: impl Future<Output = ()>,
 ) {
-    let mut further = Vec::new();
-    for [l1, l2, l3] in inserts {
-        l1.await;
-        further.extend([l2, l3]);
+    if inserts.is_empty() {
+        // Before the end is told: whoever waits elsewhere goes at once.
+        drop(claim);
+        ports.ended.deliver(FlightEnded { flight });
+        return;
     }
-    ports.ended.deliver(FlightEnded { flight });
-    futures_util::future::join(futures_util::future::join_all(further), then).await;
+    // What is kept in parts has no entry of the call's own key.
+    let mut is_there = inserts.len() == 1;
+    let (mut l1, mut l2, mut l3) = (Vec::new(), Vec::new(), Vec::new());
+    for [first, second, third] in inserts {
+        l1.push(first);
+        l2.push(second);
+        l3.push(third);
+    }
+    let l2 = async {
+        for stored in futures_util::future::join_all(l2).await {
+            is_there &= stored;
+        }
+        if let Some(claim) = claim {
+            claim.release(is_there);
+        }
+    };
+    let l1 = async {
+        futures_util::future::join_all(l1).await;
+        ports.ended.deliver(FlightEnded { flight });
+        then.await;
+    };
+    futures_util::future::join3(l1, l2, futures_util::future::join_all(l3)).await;
 }
 
 impl Handler<Flush> for FetchActor {

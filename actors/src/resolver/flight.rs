@@ -248,6 +248,11 @@ impl FlightWriter {
         matches!(self.flight.state.lock().progress, Progress::Open(_))
     }
 
+    /// Tells whether the answer is too large to keep: pieces that all have read are dropped.
+    pub fn only_passes_on(&self) -> bool {
+        self.flight.state.lock().passing_on
+    }
+
     /// Adds a piece of the body. Past the cap of `settings` it waits for the slowest reader, which
     /// is cut after `reader_timeout`.
     ///

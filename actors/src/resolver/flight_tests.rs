@@ -17,6 +17,8 @@ fn settings() -> FlightSettings {
         window_bytes: 50,
         reader_timeout: Duration::from_secs(30),
         unshareable_for: Duration::from_secs(60),
+        replica_lease: Duration::from_secs(5),
+        replica_wait: Duration::from_secs(30),
         max_unshareable: 16,
         encoding: EncodingSettings::default(),
     }

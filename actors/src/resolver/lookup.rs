@@ -5,8 +5,11 @@ use std::time::{Duration, Instant};
 
 use futures_util::stream::{self, StreamExt as _};
 
+use super::claiming::HeldClaim;
 use crate::clock::SharedClock;
-use crate::message::{Insert, InsertKind, LevelHandle, Lookup, LookupMany, ask};
+use crate::message::{
+    Claim, Claimed, Insert, InsertKind, InsertOutcome, LevelHandle, Lookup, LookupMany, ask,
+};
 use crate::model::{CacheKey, Entry, Form, Level, Use, Wants};
 
 /// How long a level may take to accept an entry. Off the response path; L2 waits for its server.
@@ -39,6 +42,8 @@ pub struct Found {
     pub fallback: Option<(Arc<Entry>, Level)>,
     /// How long each level took that was asked.
     pub lookups: [Option<Duration>; 3],
+    /// Whether L2 was asked and has answered: only then is it worth a claim.
+    pub l2_answered: bool,
 }
 
 /// The time for asking levels.
@@ -167,6 +172,9 @@ impl Levels {
             }
             let deadline = if handle.level == Level::L2 { left.min(self.l2_timeout) } else { left };
             let answer = ask(&handle.lookup, Lookup { key, form }, deadline).await;
+            if handle.level == Level::L2 {
+                found.l2_answered = matches!(answer, Ok(Ok(_)));
+            }
             if let Some(took) = found.lookups.get_mut(handle.level.index()) {
                 *took = Some(self.clock.now().duration_since(asked));
             }
@@ -178,15 +186,41 @@ impl Levels {
         found
     }
 
-    /// Gives `entry` to `level`. It is in the level's mailbox when this returns: a heartbeat
-    /// asked for later sees it as pending. What is to be used more often first is for L1, which hands
-    /// it on; an error is for L1 alone.
-    pub fn insert(&self, level: Level, entry: &Arc<Entry>) -> impl Future<Output = ()> + use<> {
+    /// Asks L2 alone for what `wants` takes and is not to be refreshed.
+    pub async fn look_in_l2(
+        &self,
+        key: CacheKey,
+        form: Form,
+        wants: &Wants,
+    ) -> Option<(Arc<Entry>, Level)> {
+        let [_, l2, _] = &self.handles;
+        let answer = ask(&l2.lookup, Lookup { key, form }, self.l2_timeout).await;
+        let Ok(Ok(Some(entry))) = answer else { return None };
+        let is_taken = wants.judge(&entry.freshness, self.clock.wall_ms()) == Use::Serve;
+        is_taken.then_some((entry, Level::L2))
+    }
+
+    /// Claims a key in L2; `None` where it does not say in time.
+    pub async fn claim(&self, claim: Claim) -> Option<Claimed> {
+        let [_, l2, _] = &self.handles;
+        ask(&l2.claim, claim, self.l2_timeout).await.ok()?.ok()
+    }
+
+    /// Holds a claim that L2 has granted.
+    pub fn hold(&self, claim: Claim) -> HeldClaim {
+        let [_, l2, _] = &self.handles;
+        HeldClaim::new(claim, l2.renew.clone(), l2.release.clone())
+    }
+
+    /// Gives `entry` to `level`; resolves to whether it is there then. It is in the level's mailbox
+    /// when this returns: a heartbeat asked for later sees it as pending. What is to be used more often
+    /// first is for L1, which hands it on; an error is for L1 alone.
+    pub fn insert(&self, level: Level, entry: &Arc<Entry>) -> impl Future<Output = bool> + use<> {
         self.give(level, entry, InsertKind::New)
     }
 
-    /// Tells L1, which holds `entry`, that its encodings are there.
-    pub fn encoded(&self, entry: &Arc<Entry>) -> impl Future<Output = ()> + use<> {
+    /// Tells L1, which holds `entry`, that its encodings are there; resolves to whether it took them.
+    pub fn encoded(&self, entry: &Arc<Entry>) -> impl Future<Output = bool> + use<> {
         self.give(Level::L1, entry, InsertKind::Encoded)
     }
 
@@ -195,7 +229,7 @@ impl Levels {
         level: Level,
         entry: &Arc<Entry>,
         kind: InsertKind,
-    ) -> impl Future<Output = ()> + use<> {
+    ) -> impl Future<Output = bool> + use<> {
         let is_due = level == Level::L1 || entry.min_uses <= 1 && !entry.is_negative();
         let handle = self.handles.get(level.index()).filter(|handle| handle.enabled && is_due);
         let asked = handle.map(|handle| {
@@ -203,10 +237,9 @@ impl Levels {
             ask(&handle.insert, insert, INSERT_DEADLINE)
         });
         async move {
-            if let Some(asked) = asked {
-                // The level counts refusals and failures; nobody waits for them.
-                let _ = asked.await;
-            }
+            // The level counts refusals and failures itself.
+            let Some(asked) = asked else { return false };
+            matches!(asked.await, Ok(Ok(InsertOutcome::Stored)))
         }
     }
 }

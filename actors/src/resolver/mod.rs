@@ -2,8 +2,10 @@
 //!
 //! [`flight`] is what a leader writes and everyone reads; [`flight_table`] decides who leads and
 //! who joins; [`resolver_actor`] owns the table; [`lookup`] asks the levels on the way;
+//! [`replica_claim`] decides whether another gateway's call is waited for;
 //! [`fetch_actor`] and [`fetch`] call the origin on threads of their own.
 
+pub mod claiming;
 pub mod encoder;
 mod fetch;
 pub mod fetch_actor;
@@ -12,8 +14,11 @@ pub mod flight_table;
 mod in_flight;
 pub mod lookup;
 pub mod reader;
+pub mod replica_claim;
 pub mod resolver_actor;
+mod way;
 
+pub use claiming::HeldClaim;
 pub use fetch::speaks_of_trouble;
 pub use fetch_actor::{Fetch, FetchActor, FetchPorts};
 pub use flight::{Flight, FlightWriter, Found, InsteadOf, Kept, Timings};

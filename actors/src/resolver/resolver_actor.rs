@@ -1,36 +1,29 @@
 //! The actor that owns the flights.
 //!
 //! Owns: the [`FlightTable`]. Answers: `Resolve` at once, with a reader; `Flush`, `Ping`. Takes:
-//! `Refresh`, `FlightEnded`, `KeyUnshareable`. Sends: `Lookup`, `Insert` to the levels, `Fetch` to the
-//! fetching threads. Fails how: when it dies, flights on the fetching threads go on and serve their
+//! `Refresh`, `FlightEnded`, `KeyUnshareable`. Sends: `Lookup`, `Insert` to the levels, `Claim` to L2,
+//! `Fetch` to the fetching threads. Fails how: when it dies, flights on the fetching threads go on and serve their
 //! readers; those still at the levels dangle and are asked for again. Thread: an arbiter of its own.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix::{Actor, Addr, Context, Handler, Message, MessageResult, ResponseFuture};
 
+use super::claiming::Claiming;
 use super::encoder::Encoder;
 use super::fetch_actor::Fetch;
-use super::flight::{Flight, FlightWriter, Found};
+use super::flight::{Flight, FlightWriter};
 use super::flight_table::{FlightTable, How, Part};
 use super::in_flight::InFlight;
 use super::lookup::Levels;
 use super::reader::Reader;
+use super::replica_claim::Manner;
+use super::way::{Ports, fly};
 use crate::clock::SharedClock;
-use crate::message::{ActorState, Flush, Ping, Report, Slot, ask};
+use crate::message::{ActorState, Flush, Ping, Report, Slot};
 use crate::model::{CacheKey, Entry, Level, Purges, Wants};
 use crate::origin::OriginCall;
 use crate::settings::FlightSettings;
-
-/// How long a fetching thread may take to accept a call; it only spawns a task.
-const FETCH_DEADLINE: Duration = Duration::from_secs(5);
-
-/// How long a call waits for a dead fetching thread's successor; the sentinel looks twice a second.
-const FETCHER_BACK_WITHIN: Duration = Duration::from_secs(2);
-
-/// Pause between two looks for the successor.
-const FETCHER_LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Worker → resolver: the answer to `call`, from a level or the origin, shared with everyone who
 /// asks the same. Answered at once with a reader. Deadline: a second. Loss: 503.
@@ -118,6 +111,7 @@ pub struct ResolverActor {
     table: FlightTable,
     levels: Levels,
     encoder: Encoder,
+    claiming: Claiming,
     fetchers: Vec<Slot<Fetch>>,
     next_fetcher: usize,
     in_flight: InFlight,
@@ -142,6 +136,7 @@ impl ResolverActor {
     ) -> Self {
         Self {
             table: FlightTable::new(settings.unshareable_for, settings.max_unshareable, purges),
+            claiming: Claiming::new(settings, levels.clone(), Arc::clone(&clock)),
             levels,
             encoder: Encoder::new(settings.encoding),
             fetchers,
@@ -166,85 +161,31 @@ impl ResolverActor {
         handle.flush.put(addr.clone().recipient());
     }
 
-    fn take_off(&mut self, call: Arc<OriginCall>, wants: Wants, writer: FlightWriter) {
+    fn take_off(
+        &mut self,
+        call: Arc<OriginCall>,
+        wants: Wants,
+        manner: Manner,
+        writer: FlightWriter,
+    ) {
         let fetcher = self.fetchers.get(self.next_fetcher).cloned();
         self.next_fetcher = (self.next_fetcher + 1) % self.fetchers.len().max(1);
         let Some(fetcher) = fetcher else { return };
         let ports = Ports {
             levels: self.levels.clone(),
             encoder: self.encoder.clone(),
+            claiming: self.claiming.clone(),
             fetcher,
             ended: self.ended.clone(),
             refresh: self.refresh.clone(),
         };
-        let task = fly(call, wants, writer, ports);
+        let task = fly(call, wants, manner, writer, ports);
         let counted = self.in_flight.enter();
         #[expect(clippy::disallowed_methods, reason = "Flush waits for what InFlight counts")]
         tokio::task::spawn_local(async move {
             let _counted = counted;
             task.await;
         });
-    }
-}
-
-/// Whom a flight speaks to.
-struct Ports {
-    levels: Levels,
-    encoder: Encoder,
-    fetcher: Slot<Fetch>,
-    ended: Slot<FlightEnded>,
-    refresh: Slot<Refresh>,
-}
-
-/// A flight's way through the levels, and to a fetching thread where they have nothing.
-async fn fly(call: Arc<OriginCall>, wants: Wants, writer: FlightWriter, ports: Ports) {
-    let Ports { levels, encoder, fetcher, ended, refresh } = ports;
-    let flight = Arc::clone(writer.flight());
-    let found = levels.find(call.key, call.form, &wants).await;
-    writer.time(|timings| timings.lookups = found.lookups);
-    let Some((entry, level)) = found.entry else {
-        if wants.only_kept {
-            writer.not_kept();
-            return;
-        }
-        wait_until_open(&fetcher).await;
-        // A dropped message drops the writer: the flight dangles and is asked for again.
-        let fetch = Fetch { call, writer, fallback: found.fallback };
-        let sent = ask(&fetcher, fetch, FETCH_DEADLINE).await;
-        if sent.is_err() {
-            ended.deliver(FlightEnded { flight });
-        }
-        return;
-    };
-    let nearer = Level::ALL.into_iter().filter(|nearer| *nearer < level);
-    let mut promotions: Vec<_> = nearer.map(|nearer| levels.insert(nearer, &entry)).collect();
-    let (stale, promoted) = ((Arc::clone(&entry), level), Arc::clone(&entry));
-    writer.found(Found { entry, level, instead_of: None });
-    let is_promoted = !promotions.is_empty();
-    if is_promoted {
-        promotions.remove(0).await;
-    }
-    ended.deliver(FlightEnded { flight });
-    if found.refresh {
-        // After this flight's end: it is not the one that fetches.
-        refresh.tell(Refresh { call, stale });
-    }
-    futures_util::future::join_all(promotions).await;
-    if is_promoted {
-        encoder.encode(&promoted, &levels).await;
-    }
-}
-
-/// Waits until a fetching thread takes calls: one that died would lose the call, and the asker has
-/// but one more try.
-async fn wait_until_open(fetcher: &Slot<Fetch>) {
-    let open = async {
-        while !fetcher.is_open() {
-            tokio::time::sleep(FETCHER_LOOK_AGAIN).await;
-        }
-    };
-    if tokio::time::timeout(FETCHER_BACK_WITHIN, open).await.is_err() {
-        tracing::warn!("no fetching thread takes calls");
     }
 }
 
@@ -279,12 +220,12 @@ impl Handler<Resolve> for ResolverActor {
             }
             Part::Lead(writer, reader) => {
                 self.led += 1;
-                self.take_off(call, wants, writer);
+                self.take_off(call, wants, Manner::of(&wants), writer);
                 reader
             }
             Part::Alone(writer, reader) => {
                 self.alone += 1;
-                self.take_off(call, wants, writer);
+                self.take_off(call, wants, Manner::Apart, writer);
                 reader
             }
         };
@@ -304,7 +245,7 @@ impl Handler<Refresh> for ResolverActor {
         if let Part::Lead(writer, _nobody_reads) = part {
             self.refreshes += 1;
             self.table.stand_by(call.key, stale);
-            self.take_off(call, Wants::FRESH, writer);
+            self.take_off(call, Wants::FRESH, Manner::Refreshes, writer);
         }
     }
 }
@@ -349,6 +290,8 @@ impl Handler<Ping> for ResolverActor {
                 ("joined", self.joined),
                 ("alone", self.alone),
                 ("refreshes", self.refreshes),
+                ("claims_waited", self.claiming.counts.waited.get()),
+                ("claims_taken_over", self.claiming.counts.taken_over.get()),
             ],
         })
     }

@@ -1,5 +1,6 @@
 //! Records in Redis, under keys of our own prefix only.
 
+mod claims;
 mod connections;
 mod failure;
 mod purges;

@@ -173,6 +173,8 @@ impl Stage {
             unshareable_for: Duration::from_secs(60),
             max_unshareable: 16,
             encoding: EncodingSettings::default(),
+            replica_lease: Duration::from_secs(5),
+            replica_wait: Duration::from_secs(30),
         };
         change(&mut flights);
         let clock = ManualClock::new();

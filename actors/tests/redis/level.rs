@@ -8,8 +8,8 @@ use anteroom_actors::cache::L2Actor;
 use anteroom_actors::clock::{Clock as _, SystemClock};
 use anteroom_actors::error::LevelError;
 use anteroom_actors::message::{
-    ActorState, Flush, Insert, InsertKind, InsertOutcome, LevelHandle, Lookup, Ping, Report, Slot,
-    ask,
+    ActorState, Claim, Claimed, Flush, Insert, InsertKind, InsertOutcome, LevelHandle, Lookup,
+    Ping, Release, Renew, Report, Slot, ask,
 };
 use anteroom_actors::model::{CacheKey, Entry, Form, Freshness, Header, Level, Purges, Usage};
 use anteroom_actors::settings::{BreakerSettings, EncodingSettings, L2Settings};
@@ -53,6 +53,22 @@ impl TestLevel {
         ask(&self.handle.insert, Insert { entry, kind: InsertKind::New }, PATIENCE)
             .await
             .expect("an answer")
+    }
+
+    pub async fn claim(&self, claim: Claim) -> Result<Claimed, LevelError> {
+        ask(&self.handle.claim, claim, PATIENCE).await.expect("an answer")
+    }
+
+    /// Renews `claim` and waits until the server has been asked.
+    pub async fn renew(&self, claim: Claim) {
+        let Claim { key, token, lease } = claim;
+        ask(&self.handle.renew, Renew { key, token, lease }, PATIENCE).await.expect("an end");
+    }
+
+    /// Releases `claim` and waits until the server has been asked.
+    pub async fn release(&self, claim: Claim, kept: bool) {
+        let Claim { key, token, .. } = claim;
+        ask(&self.handle.release, Release { key, token, kept }, PATIENCE).await.expect("an end");
     }
 
     pub async fn flush(&self) {

@@ -37,7 +37,7 @@ impl RedisGuard {
         Ok(RecordedPurges { contact, latest: recorded? })
     }
 
-    fn may_ask(&self) -> Result<(), LevelError> {
+    pub(super) fn may_ask(&self) -> Result<(), LevelError> {
         if self.breaker.borrow().allows() {
             Ok(())
         } else {
