@@ -16,6 +16,7 @@ mod lifetimes;
 mod passing_through;
 mod policy;
 mod purge;
+mod redis_tls;
 mod replicas;
 mod routes;
 mod savings;

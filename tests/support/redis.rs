@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -46,6 +47,39 @@ impl Redis {
             }
         }
         panic!("redis-server did not start {TRIES} times: see its output above");
+    }
+
+    /// Starts one that speaks TLS alone, on `localhost`, with `cert.pem` and `key.pem` of `files`, and
+    /// lets in whom the lines of `users` describe (`user NAME …`), beside a default user who may do
+    /// nothing. Its commands are not at hand: `redis://` is closed.
+    pub fn start_secured(files: &Path, users: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder for Redis");
+        remove_at_end(folder.path());
+        let acl = folder.path().join("users.acl");
+        std::fs::write(&acl, format!("user default off\n{users}\n")).expect("a file of users");
+        for _ in 0..TRIES {
+            let port = free_port();
+            let mut command = command_line(0, &folder);
+            command.args(["--tls-port", &port.to_string(), "--tls-auth-clients", "no"]);
+            command.arg("--tls-cert-file").arg(files.join("cert.pem"));
+            command.arg("--tls-key-file").arg(files.join("key.pem"));
+            command.arg("--tls-ca-cert-file").arg(files.join("cert.pem"));
+            command.arg("--aclfile").arg(&acl);
+            let mut process = Process::start(&mut command);
+            let opened = deadline::poll(PATIENCE, || match process.ended() {
+                Some(_) => Some(false),
+                None => TcpStream::connect(("127.0.0.1", port)).ok().map(|_| true),
+            });
+            if opened == Some(true) && process.ended().is_none() {
+                return Self { process, port, folder };
+            }
+        }
+        panic!("redis-server did not start with TLS {TRIES} times: see its output above");
+    }
+
+    /// Returns `rediss://user:password@localhost:port`.
+    pub fn secured_url(&self, user: &str, password: &str) -> String {
+        format!("rediss://{user}:{password}@localhost:{}", self.port)
     }
 
     /// Returns `redis://127.0.0.1:port`.
@@ -109,7 +143,7 @@ impl Redis {
     }
 }
 
-fn launch(port: u16, folder: &TempDir) -> Option<Process> {
+fn command_line(port: u16, folder: &TempDir) -> Command {
     let mut command = Command::new(program("redis-server", &[], "redis-server"));
     command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""]);
     command.args([
@@ -122,7 +156,12 @@ fn launch(port: u16, folder: &TempDir) -> Option<Process> {
     ]);
     command.arg("--dir").arg(folder.path());
     // Only its complaints; a failing test shows them.
-    let mut process = Process::start(command.stdout(Stdio::null()).stderr(Stdio::inherit()));
+    command.stdout(Stdio::null()).stderr(Stdio::inherit());
+    command
+}
+
+fn launch(port: u16, folder: &TempDir) -> Option<Process> {
+    let mut process = Process::start(&mut command_line(port, folder));
     let answers = deadline::poll(PATIENCE, || match process.ended() {
         Some(_) => Some(false),
         None => self::command(&format!("127.0.0.1:{port}"), &[b"PING"]).ok().map(|_| true),
