@@ -10,7 +10,7 @@ use futures_util::future::LocalBoxFuture;
 use futures_util::stream::LocalBoxStream;
 
 use crate::error::OriginError;
-use crate::model::{CacheKey, Entry, Form, Header, Labels, Lifetimes, Verdict};
+use crate::model::{CacheKey, Entry, Form, Header, Labels, Lifetimes, Selection, Verdict};
 
 /// One call to an origin: all that goes upstream, and what is needed to judge the answer.
 #[derive(Debug)]
@@ -27,6 +27,11 @@ pub struct OriginCall {
     pub target: Box<str>,
     /// Headers to send: the caller's credential and those that are keyed.
     pub headers: Vec<Header>,
+    /// All headers of the request as the caller presented them, where the origin's word decides over
+    /// the answer: its Vary may name any of them (RFC 9111 §4.1). Not sent.
+    pub presented: Vec<Header>,
+    /// Whether the origin can be asked if a kept answer is still right (RFC 9111 §4.3).
+    pub validates: bool,
     /// Request body, byte for byte as keyed.
     pub body: Bytes,
     /// The form that is asked for.
@@ -109,6 +114,8 @@ pub struct Answer {
     pub head: Head,
     /// Those of `head.headers` that a stored copy keeps.
     pub stored_headers: Vec<Header>,
+    /// What of the request selects the answer beside its key.
+    pub selection: Selection,
     /// Whether others than the first asker may have it.
     pub shareable: bool,
     /// The body. It ends by `None` only where the protocol said that it was whole; time-outs
@@ -124,14 +131,19 @@ pub struct Answer {
 pub enum Reply {
     /// An answer.
     Answer(Answer),
-    /// The kept answer that was asked about is still right; this is its life from now on.
-    Unchanged(Box<Entry>),
+    /// The kept answer that was asked about is still right.
+    Unchanged {
+        /// It, with its headers and its life from now on.
+        entry: Box<Entry>,
+        /// Whether it may be kept on.
+        keep: bool,
+    },
 }
 
 /// Where answers come from. Lives on one thread, with its own connections.
 pub trait Origin {
-    /// Starts `call`; resolves when the answer's head is there. `kept` is the answer that is kept
-    /// and no longer fresh: where it can, the origin is asked whether it is still right.
+    /// Starts `call`; resolves when the answer's head is there. `kept` is an answer that is kept
+    /// and was not served: where it can, the origin is asked whether it is still right.
     fn call(
         &self,
         call: Arc<OriginCall>,

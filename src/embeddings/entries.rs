@@ -81,9 +81,14 @@ pub fn as_one(key: CacheKey, items: &[&Entry], merged: Merged) -> Option<Entry> 
 /// Returns the life of what is made of parts: it begins with the oldest part, and each of its ends is
 /// the first of theirs.
 fn together<'a>(parts: impl Iterator<Item = &'a Freshness> + Clone) -> Option<Freshness> {
-    let made_wall_ms = parts.clone().map(|part| part.made_wall_ms).min()?;
+    let began = |part: &Freshness| {
+        let initial_ms = u64::try_from(part.initial_age.as_millis()).unwrap_or(u64::MAX);
+        part.made_wall_ms.saturating_sub(initial_ms)
+    };
+    let made_wall_ms = parts.clone().map(began).min()?;
+    let never_stale = parts.clone().any(|part| part.never_stale);
     let ends = |part: &Freshness| {
-        let since = Duration::from_millis(part.made_wall_ms.saturating_sub(made_wall_ms));
+        let since = Duration::from_millis(began(part).saturating_sub(made_wall_ms));
         let lifetime = since.saturating_add(part.lifetime);
         [
             lifetime,
@@ -102,6 +107,8 @@ fn together<'a>(parts: impl Iterator<Item = &'a Freshness> + Clone) -> Option<Fr
         lifetime,
         stale_while_revalidate: revalidate.saturating_sub(lifetime),
         stale_if_error: error.saturating_sub(lifetime),
+        never_stale,
+        ..Freshness::default()
     })
 }
 

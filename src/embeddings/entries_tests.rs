@@ -96,6 +96,7 @@ proptest! {
                 lifetime: secs(lifetime),
                 stale_while_revalidate: secs(revalidate),
                 stale_if_error: secs(error),
+                ..Freshness::default()
             })
             .collect();
         let whole = together(parts.iter()).unwrap();

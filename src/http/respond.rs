@@ -69,6 +69,8 @@ impl Default for HitTimings {
 pub enum Forwarded {
     /// By an upstream call this request led.
     Miss {
+        /// Why it went upstream (RFC 9211 §2.2).
+        fwd: &'static str,
         /// Whether it is kept; `None` while that is not known.
         kept: Option<bool>,
         /// Why not, or what failed; a token.
@@ -127,7 +129,7 @@ pub fn stale(
     let stale_s = stale_for.as_millis().div_ceil(1_000);
     let text = match instead_of {
         None => format!("anteroom; hit; ttl=-{stale_s}; detail={level}"),
-        Some(InsteadOf { label, status }) => {
+        Some(InsteadOf { label, status, .. }) => {
             let status = status.map(|status| format!("; fwd-status={status}")).unwrap_or_default();
             format!("anteroom; fwd=stale{status}; ttl=-{stale_s}; detail=stale-if-error-{label}")
         }
@@ -138,6 +140,33 @@ pub fn stale(
     headers.insert(X_CACHE_LEVEL.clone(), HeaderValue::from_static(level.as_str()));
     headers.insert(AGE, HeaderValue::from(age_ms / 1_000));
     response
+}
+
+/// Returns the response with a kept answer that the origin has just called right.
+///
+/// Rule: RFC 9211 §2.2, `fwd` says why the origin was asked: the answer was stale, or the request did
+/// not take it as it was.
+pub fn validated(
+    entry: &Entry,
+    head: &StoredHead,
+    (level, was_fresh): (Level, bool),
+    wall_ms: u64,
+    timing: HeaderValue,
+) -> HttpResponse {
+    let fwd = if was_fresh { "request" } else { "stale" };
+    let ttl_s = entry.freshness.remaining(wall_ms).as_secs();
+    let text = format!("anteroom; fwd={fwd}; fwd-status=304; ttl={ttl_s}; detail={level}");
+    let mut response = kept(entry, head, value(text), timing);
+    let headers = response.headers_mut();
+    headers.insert(X_CACHE.clone(), HeaderValue::from_static("REVALIDATED"));
+    headers.insert(X_CACHE_LEVEL.clone(), HeaderValue::from_static(level.as_str()));
+    headers.insert(AGE, HeaderValue::from(entry.freshness.age_ms(wall_ms) / 1_000));
+    response
+}
+
+/// Returns the names of the headers that say how an answer came about.
+pub fn own_headers() -> [&'static HeaderName; 4] {
+    [&CACHE_STATUS, &X_CACHE, &X_CACHE_LEVEL, &SERVER_TIMING]
 }
 
 fn kept(
@@ -161,9 +190,9 @@ fn kept(
 /// `Server-Timing` stay, ours follow (RFC 9211 §2: the cache nearest to the origin comes first).
 pub fn note_forwarded(headers: &mut HeaderMap, forwarded: Forwarded, status: u16, timing: Timing) {
     let (x_cache, mut text, detail) = match forwarded {
-        Forwarded::Miss { kept, detail } => {
+        Forwarded::Miss { fwd, kept, detail } => {
             let stored = if kept == Some(true) { "; stored" } else { "" };
-            ("MISS", format!("anteroom; fwd=miss{stored}"), detail)
+            ("MISS", format!("anteroom; fwd={fwd}{stored}"), detail)
         }
         Forwarded::Collapsed { detail } => {
             ("COALESCED", "anteroom; fwd=miss; collapsed".to_owned(), detail)

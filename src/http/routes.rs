@@ -25,6 +25,8 @@ pub struct Route {
     /// Name, kind and address of its upstream: one name turned to another provider has other
     /// answers.
     pub upstream_identity: String,
+    /// The address of its upstream; empty for the built-in one.
+    pub upstream_origin: String,
     /// Whether its answers are kept.
     pub cached: bool,
     /// How long they may be served.
@@ -35,6 +37,8 @@ pub struct Route {
     pub max_ttl: Duration,
     /// Whether `Cache-Control` and `Pragma` of callers count for nothing.
     pub ignores_cache_control: bool,
+    /// Whether the origin's caching headers decide over answers; `None`: over those to GET.
+    pub heed_origin: Option<bool>,
     /// Top-level members of a body that do not count.
     pub uncounted: Arc<[Uncounted]>,
     /// Which requests' answers are kept.
@@ -158,12 +162,15 @@ impl Route {
             profile: route.profile,
             upstream: Arc::from(route.upstream.as_str()),
             upstream_identity: identity(&route.upstream, settings),
+            upstream_origin: address(&route.upstream, settings).unwrap_or_default().to_owned(),
             cached: route.cache,
             lifetimes: Lifetimes {
                 lifetime: route.lifetime.get(),
                 stale_while_revalidate: route.stale_while_revalidate.get(),
                 stale_if_error: route.stale_if_error.get(),
+                ..Lifetimes::default()
             },
+            heed_origin: route.heed_origin,
             passes_credential: settings
                 .upstreams
                 .get(&route.upstream)
@@ -190,9 +197,21 @@ impl Route {
         }
     }
 
-    fn takes(&self, method: &str) -> bool {
-        self.methods.iter().any(|own| own == "*" || own == method)
+    /// Tells whether the origin's caching headers decide over answers to this method.
+    pub fn heeds(&self, method: &str) -> bool {
+        self.heed_origin.unwrap_or(matches!(method, "GET" | "HEAD"))
     }
+
+    /// A cached GET answers HEAD, too (RFC 9110 §9.3.2).
+    fn takes(&self, method: &str) -> bool {
+        let is_answered = |own: &str| self.cached && own == "GET" && method == "HEAD";
+        self.methods.iter().any(|own| own == "*" || own == method || is_answered(own))
+    }
+}
+
+fn address<'a>(name: &str, settings: &'a Settings) -> Option<&'a str> {
+    let upstream = settings.upstreams.get(name)?;
+    (upstream.kind == UpstreamKind::Http).then_some(&upstream.url)
 }
 
 fn uncounted(route: &crate::settings::Route) -> Arc<[Uncounted]> {
@@ -202,10 +221,7 @@ fn uncounted(route: &crate::settings::Route) -> Arc<[Uncounted]> {
 }
 
 fn identity(name: &str, settings: &Settings) -> String {
-    match settings.upstreams.get(name) {
-        Some(upstream) if upstream.kind == UpstreamKind::Http => format!("{name} {}", upstream.url),
-        _ => format!("{name} builtin"),
-    }
+    format!("{name} {}", address(name, settings).unwrap_or("builtin"))
 }
 
 #[cfg(test)]
@@ -226,6 +242,8 @@ mod tests {
             ("POST", "/v1/messages", Some("messages")),
             ("GET", "/v1/models", Some("models")),
             ("GET", "/v1/models/gpt-4o", Some("model")),
+            ("HEAD", "/v1/models", Some("models")),
+            ("HEAD", "/v1/chat/completions", Some("passthrough")),
             ("DELETE", "/v1/models/gpt-4o", Some("passthrough")),
             ("POST", "/v1/files", Some("passthrough")),
             ("POST", "/v2/chat/completions", None),

@@ -34,6 +34,8 @@ pub struct Route {
     pub max_ttl: HumanDuration,
     /// Whether `Cache-Control` and `Pragma` of callers count for nothing.
     pub ignore_client_cache_control: bool,
+    /// Whether the origin's caching headers decide over answers; null: over those to GET.
+    pub heed_origin: Option<bool>,
     /// Whether members that spell out the API's defaults do not count.
     pub leave_out_defaults: bool,
     /// Hottest request whose answer is kept; null for any.
@@ -80,6 +82,7 @@ impl Default for Route {
             stale_if_error: HumanDuration::from_secs(86_400),
             max_ttl: HumanDuration::from_secs(30 * 86_400),
             ignore_client_cache_control: false,
+            heed_origin: None,
             leave_out_defaults: false,
             max_temperature: None,
             max_choices: None,

@@ -44,6 +44,7 @@ pub fn routes(settings: &Settings) -> Arc<[RouteSpec]> {
         .map(|route| RouteSpec {
             profile: route.profile,
             shared: route.scope == Scope::Shared,
+            heed_origin: route.heed_origin,
             policy: AnswerPolicy::of(route).map(Arc::new),
         })
         .collect()

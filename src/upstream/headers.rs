@@ -166,7 +166,12 @@ pub(super) fn of_answer(map: &HeaderMap) -> Vec<Header> {
 
 /// Returns those of `headers` that a stored copy keeps.
 pub(super) fn stored(headers: &[Header]) -> Vec<Header> {
-    headers.iter().filter(|header| reason_not_stored(&header.name).is_none()).cloned().collect()
+    headers.iter().filter(|header| is_stored(&header.name)).cloned().collect()
+}
+
+/// Tells whether a stored copy keeps a header of this lower-case name.
+pub(super) fn is_stored(name: &str) -> bool {
+    reason_not_stored(name).is_none()
 }
 
 fn reason_not_stored(name: &str) -> Option<&'static str> {

@@ -21,6 +21,7 @@ pub mod forward;
 pub mod from_settings;
 mod head;
 mod headers;
+pub mod heeding;
 pub mod origin;
 mod policy;
 pub mod prepared;

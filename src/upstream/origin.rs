@@ -2,10 +2,11 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::{iter, mem};
 
 use anteroom_actors::clock::SharedClock;
 use anteroom_actors::error::OriginError;
-use anteroom_actors::model::{Entry, Header, Verdict};
+use anteroom_actors::model::{Entry, Header, Selection, Verdict};
 use anteroom_actors::origin::{
     Answer, Head, Judge, Origin, OriginCall, OriginFactory, Reply, Reshape,
 };
@@ -16,11 +17,13 @@ use futures_util::stream::{self, LocalBoxStream, StreamExt as _};
 
 use super::body::Framing;
 use super::builtin::Builtin;
-use super::client::{HttpClient, Outgoing};
+use super::client::{self, HttpClient, Outgoing};
 use super::headers::{self, Passage};
+use super::heeding::{self, Asking, Keeping, Ruling, fields};
 use super::prepared::{Upstreams, Way, Ways};
 use super::spec::RouteSpec;
 use super::verdict::{Judged, verdict};
+use crate::caching::{Exchange, Validators, conditions};
 use crate::savings::Book;
 use crate::tokens;
 
@@ -39,6 +42,9 @@ pub struct Reshaping {
 /// Says how the answer of a route (by position in the settings) with this head is reshaped.
 pub type ReshapeFor = Arc<dyn Fn(usize, &Head) -> Reshaping + Send + Sync>;
 
+/// Not modified (RFC 9110 §15.4.5).
+const NOT_MODIFIED: u16 = 304;
+
 /// Returns a factory of origins for `upstreams`; `routes` by position in the settings.
 /// What calls cost is written into `book`.
 pub fn factory(
@@ -51,7 +57,8 @@ pub fn factory(
     Arc::new(move || {
         let ways = upstreams.open(&clock);
         let (routes, reshape) = (Arc::clone(&routes), Arc::clone(&reshape));
-        Rc::new(UpstreamOrigin { ways, routes, reshape, book: Arc::clone(&book) })
+        let (clock, book) = (Arc::clone(&clock), Arc::clone(&book));
+        Rc::new(UpstreamOrigin { ways, routes, reshape, clock, book })
     })
 }
 
@@ -63,6 +70,7 @@ struct UpstreamOrigin {
     ways: Ways,
     routes: Arc<[RouteSpec]>,
     reshape: ReshapeFor,
+    clock: SharedClock,
     book: Arc<Book>,
 }
 
@@ -70,19 +78,23 @@ impl Origin for UpstreamOrigin {
     fn call(
         &self,
         call: Arc<OriginCall>,
-        _kept: Option<Arc<Entry>>,
+        kept: Option<Arc<Entry>>,
     ) -> LocalBoxFuture<'static, Result<Reply, OriginError>> {
         let way = self.ways.get(&call.upstream).map(Rc::clone);
         let route = self.routes.get(call.route).cloned();
         let (position, reshape) = (call.route, Arc::clone(&self.reshape));
-        let book = Arc::clone(&self.book);
+        let (clock, book) = (Arc::clone(&self.clock), Arc::clone(&self.book));
         Box::pin(async move {
             let (Some(way), Some(route)) = (way, route) else {
                 return Err(internal(&call));
             };
+            let asking = Call { call, route, clock, book };
             let mut answer = match &*way {
-                Way::Http(client) => call_http(client, &call, &route, book).await?,
-                Way::Builtin(builtin) => call_builtin(builtin, call, &route, book).await,
+                Way::Http(client) => match asking.http(client, kept).await? {
+                    Reply::Answer(answer) => answer,
+                    unchanged @ Reply::Unchanged { .. } => return Ok(unchanged),
+                },
+                Way::Builtin(builtin) => asking.builtin(builtin).await,
             };
             let Reshaping { whole, pieces } = reshape(position, &answer.head);
             answer.reshape = whole;
@@ -122,58 +134,179 @@ fn internal(call: &OriginCall) -> OriginError {
     OriginError::Internal { upstream: call.upstream.to_string() }
 }
 
-async fn call_http(
-    client: &HttpClient,
-    call: &Arc<OriginCall>,
-    route: &RouteSpec,
+/// A call under way.
+struct Call {
+    call: Arc<OriginCall>,
+    route: RouteSpec,
+    clock: SharedClock,
     book: Arc<Book>,
-) -> Result<Answer, OriginError> {
-    let endpoint = client.endpoint();
-    let pairs = call.headers.iter().map(|header| (&*header.name, &*header.value));
-    let outgoing = Outgoing {
-        method: Method::from_bytes(call.method.as_bytes()).map_err(|_| internal(call))?,
-        uri: endpoint.uri(&call.target).ok_or_else(|| internal(call))?,
-        headers: headers::for_request(endpoint, pairs, Passage::Keyed)
-            .ok_or_else(|| internal(call))?,
-    };
-    let max_bytes = endpoint.limits.max_answer_bytes;
-    let reply = client.send_whole(&outgoing, call.body.clone(), max_bytes).await?;
-    let headers = headers::of_answer(&reply.headers);
-    let streamed = headers::text_of(&headers, "content-type").is_some_and(headers::is_event_stream);
-    let head = Head { status: reply.status, headers, streamed };
-    let forbidden = match reply.framing {
-        // A cut cannot be told from the end.
-        Framing::UntilClose => Some("no-length"),
-        Framing::Empty | Framing::Sized(_) | Framing::Chunked => forbids(&head.headers, route),
-    };
-    let stored_headers = headers::stored(&head.headers);
-    let shareable = is_shareable(&head.headers, route);
-    let judge = judge(call, route, &head, forbidden, book);
-    Ok(Answer {
-        head,
-        stored_headers,
-        shareable,
-        body: reply.body.boxed_local(),
-        judge,
-        reshape: None,
-    })
 }
 
-async fn call_builtin(
-    builtin: &Builtin,
-    call: Arc<OriginCall>,
-    route: &RouteSpec,
-    book: Arc<Book>,
-) -> Answer {
-    let prepared = builtin.answer(&call.method, &call.target, &call.body);
-    if !prepared.think_first.is_zero() {
-        actix_rt::time::sleep(prepared.think_first).await;
+impl Call {
+    /// Calls over HTTP; where `kept` has something to be asked by, asks whether it is still right.
+    ///
+    /// Rule: RFC 9111 §4.3.4, a 304 that speaks of another answer says nothing: the call is made
+    /// once more, without conditions.
+    async fn http(
+        self,
+        client: &HttpClient,
+        kept: Option<Arc<Entry>>,
+    ) -> Result<Reply, OriginError> {
+        if let Some(kept) = kept.filter(|_| self.call.validates) {
+            let validators = Validators::of(fields(&kept.headers));
+            if !validators.is_empty() {
+                let (reply, exchange) = self.send(client, conditions(&validators)).await?;
+                if reply.status != NOT_MODIFIED {
+                    return Ok(Reply::Answer(self.answer(client, reply, exchange)));
+                }
+                let new = headers::of_answer(&reply.headers);
+                let asking = self.asking(client, exchange);
+                if let Some((entry, keep)) = asking.freshened(&kept, &new) {
+                    return Ok(Reply::Unchanged { entry: Box::new(entry), keep });
+                }
+            }
+        }
+        let (reply, exchange) = self.send(client, iter::empty()).await?;
+        Ok(Reply::Answer(self.answer(client, reply, exchange)))
     }
-    let head =
-        Head { status: prepared.status, headers: prepared.headers, streamed: prepared.streamed };
-    let judge = judge(&call, route, &head, None, book);
-    let stored_headers = headers::stored(&head.headers);
-    Answer { head, stored_headers, shareable: true, body: prepared.body, judge, reshape: None }
+
+    async fn send<'a>(
+        &'a self,
+        client: &HttpClient,
+        conditions: impl Iterator<Item = (&'a str, &'a [u8])>,
+    ) -> Result<(client::Reply, Exchange), OriginError> {
+        let call = &self.call;
+        let endpoint = client.endpoint();
+        let conditions: Vec<(&str, &[u8])> = conditions.collect();
+        let pairs = call.headers.iter().map(|header| (&*header.name, &*header.value));
+        let pairs = pairs.chain(conditions.iter().copied());
+        let outgoing = Outgoing {
+            method: Method::from_bytes(call.method.as_bytes()).map_err(|_| internal(call))?,
+            uri: endpoint.uri(&call.target).ok_or_else(|| internal(call))?,
+            headers: headers::for_request(endpoint, pairs, Passage::Keyed)
+                .ok_or_else(|| internal(call))?,
+        };
+        let max_bytes = endpoint.limits.max_answer_bytes;
+        let requested_ms = self.clock.wall_ms();
+        let reply = client.send_whole(&outgoing, call.body.clone(), max_bytes).await?;
+        Ok((reply, Exchange { requested_ms, received_ms: self.clock.wall_ms() }))
+    }
+
+    fn asking(&self, client: &HttpClient, exchange: Exchange) -> Asking<'_> {
+        let passes_credential = client.endpoint().limits.pass_credential;
+        Asking { call: &self.call, shared: self.route.shared, passes_credential, exchange }
+    }
+
+    fn answer(&self, client: &HttpClient, reply: client::Reply, exchange: Exchange) -> Answer {
+        let headers = headers::of_answer(&reply.headers);
+        let streamed =
+            headers::text_of(&headers, "content-type").is_some_and(headers::is_event_stream);
+        let head = Head { status: reply.status, headers, streamed };
+        let cut = match reply.framing {
+            // A cut cannot be told from the end.
+            Framing::UntilClose => Some("no-length"),
+            Framing::Empty | Framing::Sized(_) | Framing::Chunked => None,
+        };
+        let asking = self.asking(client, exchange);
+        self.judged(head, reply.body.boxed_local(), asking, cut)
+    }
+
+    async fn builtin(&self, builtin: &Builtin) -> Answer {
+        let Self { call, route, clock, .. } = self;
+        let requested_ms = clock.wall_ms();
+        let prepared = builtin.answer(&call.method, &call.target, &call.body);
+        if !prepared.think_first.is_zero() {
+            actix_rt::time::sleep(prepared.think_first).await;
+        }
+        let head = Head {
+            status: prepared.status,
+            headers: prepared.headers,
+            streamed: prepared.streamed,
+        };
+        let exchange = Exchange { requested_ms, received_ms: clock.wall_ms() };
+        // It knows no accounts: what it says is the same for everyone.
+        let asking = Asking { call, shared: route.shared, passes_credential: false, exchange };
+        self.judged(head, prepared.body, asking, None)
+    }
+
+    /// Tells whether the route has a lifetime of its own for an error of which the origin says nothing.
+    fn keeps_error(&self, status: u16, ruling: &Ruling) -> bool {
+        let says_nothing = matches!(ruling, Ruling::Forbidden("stale" | "status"));
+        let policy = self.route.policy.as_ref();
+        says_nothing && policy.is_some_and(|policy| policy.negative(status).is_some())
+    }
+
+    /// Puts an answer together with what is decided by its head; `cut` is why it is not kept
+    /// whatever its head says.
+    fn judged(
+        &self,
+        head: Head,
+        body: Pieces,
+        asking: Asking<'_>,
+        cut: Option<&'static str>,
+    ) -> Answer {
+        let (call, route) = (&self.call, &self.route);
+        let ruling = asking.rule(head.status, &head.headers);
+        if !route.heeds(&call.method) || self.keeps_error(head.status, &ruling) {
+            let shareable = is_shareable(&head.headers, route);
+            let stored_headers = headers::stored(&head.headers);
+            let forbidden = cut.or_else(|| forbids(&head.headers, route));
+            let judge = judge(call, route, &head, forbidden, Arc::clone(&self.book));
+            let selection = Selection::default();
+            return Answer {
+                head,
+                stored_headers,
+                selection,
+                shareable,
+                body,
+                judge,
+                reshape: None,
+            };
+        }
+        let is_own = match &ruling {
+            Ruling::Forbidden(reason) => heeding::is_own(reason),
+            Ruling::Kept(_) => false,
+        };
+        let shareable = !route.shared || !(is_own || heeding::has_own_fields(&head.headers));
+        let judge = match (cut, ruling) {
+            (Some(reason), _) | (None, Ruling::Forbidden(reason)) => {
+                judge(call, route, &head, Some(reason), Arc::clone(&self.book))
+            }
+            (None, Ruling::Kept(mut keeping)) => {
+                let stored_headers = mem::take(&mut keeping.headers);
+                let selection = keeping.selection;
+                let judge = heeding_judge(self, &head, keeping);
+                return Answer {
+                    head,
+                    stored_headers,
+                    selection,
+                    shareable,
+                    body,
+                    judge,
+                    reshape: None,
+                };
+            }
+        };
+        let (stored_headers, selection) = (Vec::new(), Selection::default());
+        Answer { head, stored_headers, selection, shareable, body, judge, reshape: None }
+    }
+}
+
+/// Judges by the head's word, and the body as its API has it. A status other than 200 has no form
+/// that an API would want.
+fn heeding_judge(call: &Call, head: &Head, keeping: Keeping) -> Judge {
+    let clock = Arc::clone(&call.clock);
+    let of_body = (head.status == 200)
+        .then(|| judge(&call.call, &call.route, head, None, Arc::clone(&call.book)));
+    Box::new(move |body: &Bytes| {
+        let usage = match of_body.map(|judge| judge(body)) {
+            Some(Verdict::Discard(reason)) => return Verdict::Discard(reason),
+            Some(Verdict::Keep { usage, .. }) => usage,
+            None => None,
+        };
+        let age = keeping.age(clock.wall_ms());
+        Verdict::Keep { lifetimes: keeping.lifetimes, usage, age }
+    })
 }
 
 /// Tells whether others than the first asker may have an answer with these headers.

@@ -9,8 +9,10 @@ use super::super::tests::{
 use super::*;
 use crate::canonical::Profile;
 
-const SHARED: RouteSpec = RouteSpec { profile: Profile::Generic, shared: true, policy: None };
-const OWN: RouteSpec = RouteSpec { profile: Profile::Generic, shared: false, policy: None };
+const SHARED: RouteSpec =
+    RouteSpec { profile: Profile::Generic, shared: true, heed_origin: None, policy: None };
+const OWN: RouteSpec =
+    RouteSpec { profile: Profile::Generic, shared: false, heed_origin: None, policy: None };
 
 #[test]
 fn what_the_origin_forbids_depends_on_who_shares() {
@@ -47,7 +49,7 @@ async fn an_answer_brings_its_stored_headers_and_its_judge() {
             [header("content-type", "application/json"), header("openai-version", "2")]
         );
         assert_eq!((answer.shareable, answer.head.streamed), (shareable, false));
-        let keep = Verdict::Keep { lifetimes: LIFETIMES, usage: None };
+        let keep = Verdict::Keep { lifetimes: LIFETIMES, usage: None, age: Duration::ZERO };
         assert_eq!((answer.judge)(&Bytes::from_static(b"{\"a\":1}")), keep);
     }
 }
@@ -80,7 +82,8 @@ async fn an_unknown_upstream_or_route_is_an_error_of_ours() {
 async fn the_built_in_model_answers_and_is_judged_like_a_provider() {
     let kind = SpecKind::Builtin { think_time_per_token: Duration::ZERO };
     let upstreams = Upstreams::prepare(&[UpstreamSpec { name: "up".into(), kind }]).unwrap();
-    let routes = [RouteSpec { profile: Profile::Chat, shared: true, policy: None }];
+    let routes =
+        [RouteSpec { profile: Profile::Chat, shared: true, heed_origin: None, policy: None }];
     let origin =
         factory(upstreams, Arc::new(routes), Arc::new(|_, _| Default::default()), clock(), book())(
         );
@@ -92,4 +95,51 @@ async fn the_built_in_model_answers_and_is_judged_like_a_provider() {
     let (status, body) = gather(answer).await.unwrap();
     assert_eq!(status, 200);
     assert!(matches!(judge(&body), Verdict::Keep { usage: Some(_), .. }));
+}
+
+const KEPT: &str = "HTTP/1.1 304 Not Modified\r\netag: \"one\"\r\ncache-control: max-age=9\r\n\r\n";
+const OTHER: &str = "HTTP/1.1 304 Not Modified\r\netag: \"two\"\r\n\r\n";
+const WHOLE: &str = "HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nnew";
+
+fn kept(name: &str, value: &str) -> Arc<Entry> {
+    let headers = vec![header(name, value)];
+    Arc::new(Entry { status: 200, headers, body: Bytes::from_static(b"old"), ..Entry::default() })
+}
+
+/// RFC 9111 §4.3.1, §4.3.4: what has a validator is asked about; a 304 for another answer is not
+/// believed.
+#[actix_rt::test]
+async fn a_kept_answer_is_asked_about_by_its_validator() {
+    for (validates, header, first, num_requests, unchanged) in [
+        (true, ("etag", "\"one\""), KEPT, 1, true),
+        (true, ("etag", "\"one\""), OTHER, 2, false),
+        (true, ("etag", "\"one\""), WHOLE, 1, false),
+        (true, ("x-other", "1"), WHOLE, 1, false),
+        (false, ("etag", "\"one\""), WHOLE, 1, false),
+    ] {
+        let upstream = Upstream::plays(move |_, mut peer| {
+            let mut answers = [first, WHOLE].into_iter();
+            while peer.request().is_some() {
+                peer.send(answers.next().unwrap_or(WHOLE));
+            }
+        });
+        let origin = origin(upstream.spec());
+        let call = OriginCall { validates, ..call("GET", "/v1/x", "") };
+        let reply = origin.call(Arc::new(call), Some(kept(header.0, header.1))).await.unwrap();
+        match reply {
+            Reply::Unchanged { entry, keep } => {
+                assert!(unchanged && keep, "{first}");
+                assert_eq!((&entry.body[..], entry.freshness.lifetime.as_secs()), (&b"old"[..], 9));
+            }
+            Reply::Answer(answer) => {
+                assert!(!unchanged, "{first}");
+                assert_eq!(gather(answer).await.unwrap(), (200, Bytes::from_static(b"new")));
+            }
+        }
+        let requests = upstream.requests();
+        assert_eq!(requests.len(), num_requests);
+        let is_asked = requests[0].to_lowercase().contains("if-none-match: \"one\"");
+        assert_eq!(is_asked, validates && header.0 == "etag");
+        assert!(num_requests == 1 || !requests[1].to_lowercase().contains("if-none-match"));
+    }
 }

@@ -63,6 +63,8 @@ fn a_verdict_follows_the_policy() {
         lifetime: Duration::from_secs(60),
         stale_while_revalidate: Duration::from_secs(5),
         stale_if_error: Duration::from_secs(5),
+        keep_to_validate: Duration::ZERO,
+        never_stale: false,
     };
     let mut route = Route { max_entry: Some(ByteSize::from_kib(1)), ..Route::default() };
     for (status, lifetime) in [("404", 30), ("500", 90)] {
@@ -72,11 +74,20 @@ fn a_verdict_follows_the_policy() {
     let policy = AnswerPolicy::of(&route).unwrap();
     let negative = |seconds| {
         let lifetime = Duration::from_secs(seconds);
-        Verdict::Keep { lifetimes: Lifetimes { lifetime, ..Lifetimes::default() }, usage: None }
+        Verdict::Keep {
+            lifetimes: Lifetimes { lifetime, ..Lifetimes::default() },
+            usage: None,
+            age: Duration::ZERO,
+        }
     };
     let large = format!("{{\"a\":\"{}\"}}", "x".repeat(1_024));
     for (status, encoding, body, expected) in [
-        (200, None, "{\"a\":\"yes\"}", Verdict::Keep { lifetimes, usage: None }),
+        (
+            200,
+            None,
+            "{\"a\":\"yes\"}",
+            Verdict::Keep { lifetimes, usage: None, age: Duration::ZERO },
+        ),
         (200, None, "{\"a\":\"no\"}", Verdict::Discard("rejected")),
         (200, None, &*large, Verdict::Discard("too-large")),
         (404, None, "not there", negative(30)),

@@ -139,8 +139,17 @@ pub struct RouteSpec {
     pub profile: Profile,
     /// Whether callers of different credentials share answers.
     pub shared: bool,
+    /// Whether the origin's caching headers decide over an answer; `None`: over those to GET.
+    pub heed_origin: Option<bool>,
     /// Which of its answers are kept; `None` where the route says nothing of its own.
     pub policy: Option<Arc<AnswerPolicy>>,
+}
+
+impl RouteSpec {
+    /// Tells whether the origin's caching headers decide over answers to this method.
+    pub fn heeds(&self, method: &str) -> bool {
+        self.heed_origin.unwrap_or(method == "GET")
+    }
 }
 
 /// Why an upstream cannot be called as the settings have it. Names no secret.

@@ -10,6 +10,8 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use anteroom_actors::model::{Lifetimes, Usage, Verdict};
 
 pub use reason::Reason;
@@ -54,7 +56,7 @@ pub fn verdict(judged: &Judged<'_>) -> Verdict {
         None => examine(judged).map(|usage| (judged.lifetimes, usage)),
     };
     match found.and_then(|kept| check_policy(judged).map(|()| kept)) {
-        Ok((lifetimes, usage)) => Verdict::Keep { lifetimes, usage },
+        Ok((lifetimes, usage)) => Verdict::Keep { lifetimes, usage, age: Duration::ZERO },
         Err(reason) => Verdict::Discard(reason.label()),
     }
 }

@@ -15,8 +15,8 @@ const CASES: [&str; 75] = [
     "A-77", "A-78",
 ];
 
-/// The faults of levels and upstream.
-const FAULTS: [&str; 41] = [
+/// The faults of levels and upstream, and what would poison a cache.
+const FAULTS: [&str; 46] = [
     "Redis killed",
     "Redis stopped",
     "Redis black-holed",
@@ -58,6 +58,11 @@ const FAULTS: [&str; 41] = [
     "redirect",
     "header injection, 256 KiB of headers",
     "many equal requests",
+    "Range, HEAD, 304, fat GET",
+    "Set-Cookie in an answer",
+    "private, no-store, Vary: *",
+    "an answer to Authorization",
+    "an answer that varies by an unkeyed header",
 ];
 
 /// Returns the rows of a file's tables, each as its cells; heads and rules between are left out.

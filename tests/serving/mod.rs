@@ -18,6 +18,7 @@ mod policy;
 mod purge;
 mod redis_tls;
 mod replicas;
+mod rfc9111;
 mod routes;
 mod savings;
 mod scopes;

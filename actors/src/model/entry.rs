@@ -15,6 +15,9 @@ pub struct Header {
     pub value: Bytes,
 }
 
+/// Half of the digest of what selects an answer beside its key.
+pub type Selection = [u8; 16];
+
 /// An answer that may be served again. Immutable: a hit never rewrites it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Entry {
@@ -41,6 +44,9 @@ pub struct Entry {
     pub model: Option<Box<str>>,
     /// What the call cost, where the origin said so.
     pub usage: Option<Usage>,
+    /// A digest of the request's fields that its Vary nominates, and of what they held (RFC 9111
+    /// §4.1); zeros where it nominates none.
+    pub selection: Selection,
     /// How long the call took, from its start to the answer's last byte.
     pub upstream_latency: Duration,
 }

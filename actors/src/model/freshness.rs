@@ -10,12 +10,20 @@ use std::time::Duration;
 pub struct Freshness {
     /// When the origin had finished the answer, in milliseconds since the Unix epoch.
     pub made_wall_ms: u64,
+    /// Its age then: an answer of a cache further on is older than its arrival (RFC 9111 §4.2.3).
+    pub initial_age: Duration,
     /// How long it may be served from then on.
     pub lifetime: Duration,
     /// How much longer it may be served while a new one is fetched (RFC 5861 §3).
     pub stale_while_revalidate: Duration,
     /// How much longer it may be served where the origin fails (RFC 5861 §4).
     pub stale_if_error: Duration,
+    /// How much longer it is kept to ask the origin whether it is still right (RFC 9111 §4.3);
+    /// zero for one that has nothing to ask by.
+    pub keep_to_validate: Duration,
+    /// Whether the origin forbids to serve it once it is stale, whoever would take it
+    /// (RFC 9111 §4.2.4, §5.2.2.2).
+    pub never_stale: bool,
 }
 
 /// For how long an answer may be served, from its making on.
@@ -27,6 +35,10 @@ pub struct Lifetimes {
     pub stale_while_revalidate: Duration,
     /// As [`Freshness::stale_if_error`].
     pub stale_if_error: Duration,
+    /// As [`Freshness::keep_to_validate`].
+    pub keep_to_validate: Duration,
+    /// As [`Freshness::never_stale`].
+    pub never_stale: bool,
 }
 
 /// What may be done with an answer at a moment.
@@ -38,20 +50,38 @@ pub enum Standing {
     WhileRevalidate,
     /// Fetch a new one; serve it only if that fails.
     IfError,
+    /// Ask the origin whether it is still right; serve it only if so.
+    Validate,
     /// Its time is over.
     Over,
 }
 
 impl Freshness {
-    /// Begins the life of an answer made at `made_wall_ms`.
-    pub const fn new(made_wall_ms: u64, lifetimes: Lifetimes) -> Self {
-        let Lifetimes { lifetime, stale_while_revalidate, stale_if_error } = lifetimes;
-        Self { made_wall_ms, lifetime, stale_while_revalidate, stale_if_error }
+    /// Begins the life of an answer that was finished at `made_wall_ms` and had `initial_age` then.
+    pub const fn new(made_wall_ms: u64, initial_age: Duration, lifetimes: Lifetimes) -> Self {
+        let Lifetimes {
+            lifetime,
+            stale_while_revalidate,
+            stale_if_error,
+            keep_to_validate,
+            never_stale,
+        } = lifetimes;
+        Self {
+            made_wall_ms,
+            initial_age,
+            lifetime,
+            stale_while_revalidate,
+            stale_if_error,
+            keep_to_validate,
+            never_stale,
+        }
     }
 
-    /// Returns the age at `wall_ms`, in milliseconds; 0 for an answer from the future.
-    pub const fn age_ms(&self, wall_ms: u64) -> u64 {
-        wall_ms.saturating_sub(self.made_wall_ms)
+    /// Returns the age at `wall_ms`, in milliseconds; an answer from the future is as old as it was
+    /// when it came.
+    pub fn age_ms(&self, wall_ms: u64) -> u64 {
+        let initial_ms = u64::try_from(self.initial_age.as_millis()).unwrap_or(u64::MAX);
+        wall_ms.saturating_sub(self.made_wall_ms).saturating_add(initial_ms)
     }
 
     /// Returns how much longer the answer is fresh; zero when stale.
@@ -74,6 +104,8 @@ impl Freshness {
             Standing::WhileRevalidate
         } else if stale_for < self.stale_if_error {
             Standing::IfError
+        } else if stale_for < self.keep_to_validate {
+            Standing::Validate
         } else {
             Standing::Over
         }
@@ -91,12 +123,14 @@ impl Freshness {
 
     /// Returns the wall time from which it is of no use, in milliseconds since the Unix epoch.
     pub fn over_at_ms(&self) -> u64 {
-        let life_ms = u64::try_from(self.whole_life().as_millis()).unwrap_or(u64::MAX);
+        let life = self.whole_life().saturating_sub(self.initial_age);
+        let life_ms = u64::try_from(life.as_millis()).unwrap_or(u64::MAX);
         self.made_wall_ms.saturating_add(life_ms)
     }
 
     fn whole_life(&self) -> Duration {
-        self.lifetime.saturating_add(self.stale_while_revalidate.max(self.stale_if_error))
+        let windows = self.stale_while_revalidate.max(self.stale_if_error);
+        self.lifetime.saturating_add(windows.max(self.keep_to_validate))
     }
 }
 
@@ -110,6 +144,7 @@ mod tests {
             lifetime: Duration::from_millis(500),
             stale_while_revalidate: Duration::from_millis(100),
             stale_if_error: Duration::from_millis(300),
+            ..Freshness::default()
         }
     }
 
@@ -142,7 +177,33 @@ mod tests {
             assert_eq!(freshness.is_of_use(at), standing != Standing::Over, "at {at}");
         }
         assert_eq!(freshness.over_at_ms(), 1_800);
+        let kept = Freshness { keep_to_validate: Duration::from_millis(900), ..freshness };
+        for (at, standing) in [
+            (1_799, Standing::IfError),
+            (1_800, Standing::Validate),
+            (2_399, Standing::Validate),
+            (2_400, Standing::Over),
+        ] {
+            assert_eq!(kept.standing(at), standing, "at {at}");
+        }
         let none = Freshness { made_wall_ms: 1, ..Freshness::default() };
         assert_eq!(none.standing(1), Standing::Over);
+    }
+
+    /// RFC 9111 §4.2.3: what was old when it came is stale, and over, so much sooner.
+    #[test]
+    fn an_answer_that_came_old_ages_from_there() {
+        let old = Freshness { initial_age: Duration::from_millis(450), ..freshness() };
+        assert_eq!((old.age_ms(1_000), old.age_ms(0)), (450, 450));
+        for (at, standing) in [
+            (1_049, Standing::Fresh),
+            (1_050, Standing::WhileRevalidate),
+            (1_349, Standing::IfError),
+            (1_350, Standing::Over),
+        ] {
+            assert_eq!(old.standing(at), standing, "at {at}");
+        }
+        assert_eq!(old.over_at_ms(), 1_350);
+        assert_eq!(old.remaining(1_000), Duration::from_millis(50));
     }
 }

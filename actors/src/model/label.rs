@@ -26,6 +26,8 @@ pub enum LabelKind {
     Scope,
     /// The route of the settings.
     Route,
+    /// What was asked for by GET: upstream, path and query.
+    Target,
 }
 
 impl LabelKind {
@@ -39,6 +41,7 @@ impl LabelKind {
             Self::Namespace => "namespace",
             Self::Scope => "scope",
             Self::Route => "route",
+            Self::Target => "target",
         }
     }
 }

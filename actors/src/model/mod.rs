@@ -15,7 +15,7 @@ mod versions;
 mod wants;
 
 pub use encoding::{Encoding, Encodings, TAG_LEN};
-pub use entry::{Entry, Header};
+pub use entry::{Entry, Header, Selection};
 pub use form::Form;
 pub use freshness::{Freshness, Lifetimes, Standing};
 pub use key::{BuildKeyHasher, CacheKey, KeyHasher};

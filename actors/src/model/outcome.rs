@@ -1,6 +1,8 @@
 //! How a request ended, and what the gateway thinks of an answer: data, so that headers,
 //! metrics and logs use the same words.
 
+use std::time::Duration;
+
 use super::{Level, Lifetimes, Usage};
 
 /// How a request was answered.
@@ -69,6 +71,8 @@ pub enum Verdict {
         lifetimes: Lifetimes,
         /// What the call cost, where the answer says so.
         usage: Option<Usage>,
+        /// How old it is now, where caches on the way have kept it; else zero.
+        age: Duration,
     },
     /// Pass it on, keep nothing. The reason is a token for `Cache-Status` and metrics.
     Discard(&'static str),

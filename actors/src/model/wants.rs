@@ -26,8 +26,10 @@ pub enum Use {
     Serve,
     /// Serve it, and fetch a new one behind.
     ServeAndRefresh,
-    /// Serve it only where the origin fails.
+    /// Serve it only where the origin fails, or says that it is still right.
     Fallback,
+    /// Serve it only where the origin says that it is still right.
+    Validate,
     /// Nothing.
     Leave,
 }
@@ -49,33 +51,41 @@ impl Wants {
 
     /// Decides over a kept answer at `wall_ms`.
     ///
-    /// Rule: RFC 9111 §5.2.1.1–§5.2.1.4. A request that names an age or a freshness takes nothing
+    /// Rule: RFC 9111 §4.2.4, §5.2.1.1–§5.2.1.4. What is not served may be of use still: the origin
+    /// can be asked whether it is right. `max-age=0` takes nothing unasked. A request that names an age or a freshness takes nothing
     /// stale unless it names `max-stale` too, so the route's stale windows do not apply to it.
     pub fn judge(&self, freshness: &Freshness, wall_ms: u64) -> Use {
-        if self.reload {
+        let standing = freshness.standing(wall_ms);
+        if standing == Standing::Over {
             return Use::Leave;
+        }
+        if self.reload {
+            return Use::Validate;
         }
         let age = Duration::from_millis(freshness.age_ms(wall_ms));
-        if self.max_age.is_some_and(|most| age > most) {
-            return Use::Leave;
+        if self.max_age.is_some_and(|most| age > most || most.is_zero()) {
+            return Use::Validate;
         }
         if self.min_fresh.is_some_and(|least| freshness.remaining(wall_ms) < least) {
-            return Use::Leave;
+            return Use::Validate;
         }
-        let standing = freshness.standing(wall_ms);
         if standing == Standing::Fresh {
             return Use::Serve;
         }
         let stale_for = age.saturating_sub(freshness.lifetime);
+        if freshness.never_stale {
+            return Use::Validate;
+        }
         if self.max_stale.is_some_and(|most| stale_for <= most) {
-            return if standing == Standing::Over { Use::Leave } else { Use::Serve };
+            return Use::Serve;
         }
         if self.max_age.is_some() || self.min_fresh.is_some() {
-            return Use::Leave;
+            return Use::Validate;
         }
         match standing {
             Standing::WhileRevalidate => Use::ServeAndRefresh,
             Standing::IfError => Use::Fallback,
+            Standing::Validate => Use::Validate,
             Standing::Fresh | Standing::Over => Use::Leave,
         }
     }
@@ -96,6 +106,7 @@ mod tests {
             lifetime: secs(60),
             stale_while_revalidate: secs(30),
             stale_if_error: secs(300),
+            ..Freshness::default()
         };
         let none = Wants::default();
         let max_age = |seconds| Wants { max_age: Some(secs(seconds)), ..none };
@@ -106,20 +117,44 @@ mod tests {
             (none, 60, Use::ServeAndRefresh),
             (none, 90, Use::Fallback),
             (none, 360, Use::Leave),
-            (Wants { reload: true, ..none }, 0, Use::Leave),
+            (Wants { reload: true, ..none }, 0, Use::Validate),
+            (Wants { reload: true, ..none }, 360, Use::Leave),
             (max_age(10), 10, Use::Serve),
-            (max_age(10), 11, Use::Leave),
-            (max_age(0), 0, Use::Serve),
-            (max_age(600), 61, Use::Leave),
+            (max_age(10), 11, Use::Validate),
+            (max_age(0), 0, Use::Validate),
+            (max_age(600), 61, Use::Validate),
             (Wants { max_stale: Some(secs(5)), ..max_age(600) }, 61, Use::Serve),
             (min_fresh(10), 50, Use::Serve),
-            (min_fresh(10), 51, Use::Leave),
+            (min_fresh(10), 51, Use::Validate),
             (Wants::FRESH, 59, Use::Serve),
-            (Wants::FRESH, 61, Use::Leave),
+            (Wants::FRESH, 61, Use::Validate),
             (max_stale(100), 160, Use::Serve),
             (max_stale(100), 161, Use::Fallback),
             (max_stale(1_000), 360, Use::Leave),
             (Wants { only_kept: true, ..none }, 61, Use::ServeAndRefresh),
+        ] {
+            let use_made = wants.judge(&freshness, age_s * 1_000);
+            assert_eq!(use_made, expected, "{wants:?} at {age_s} s");
+        }
+    }
+
+    /// RFC 9111 §4.2.4, §5.2.2.2: what the origin wants to be asked about first is served to nobody
+    /// unasked, whatever he takes.
+    #[test]
+    fn what_must_be_validated_is_served_to_nobody_unasked() {
+        let kept =
+            Freshness { lifetime: secs(60), keep_to_validate: secs(60), ..Freshness::default() };
+        let never = Freshness { never_stale: true, ..kept };
+        let none = Wants::default();
+        let lax = Wants { max_stale: Some(Duration::MAX), ..none };
+        for (freshness, wants, age_s, expected) in [
+            (kept, none, 59, Use::Serve),
+            (kept, none, 60, Use::Validate),
+            (kept, none, 120, Use::Leave),
+            (kept, lax, 60, Use::Serve),
+            (kept, lax, 120, Use::Leave),
+            (never, lax, 59, Use::Serve),
+            (never, lax, 60, Use::Validate),
         ] {
             let use_made = wants.judge(&freshness, age_s * 1_000);
             assert_eq!(use_made, expected, "{wants:?} at {age_s} s");

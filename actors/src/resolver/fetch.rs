@@ -10,6 +10,7 @@ use futures_util::future::{Either, select};
 use futures_util::stream::StreamExt;
 
 use super::encoder;
+use super::fetch_actor::Fallback;
 use super::flight::{FlightWriter, InsteadOf, Kept};
 use crate::clock::SharedClock;
 use crate::error::OriginError;
@@ -37,12 +38,12 @@ pub(super) enum Landing {
     Whole { whole: Option<Bytes>, kept: Kept, entries: Vec<Arc<Entry>> },
     /// With an answer in whose place the kept one is served.
     Instead(InsteadOf),
-    /// The kept answer is still right; this is it, with its new life.
-    Unchanged(Arc<Entry>),
+    /// The kept answer is still right; this is it, with its new life, and whether it is kept on.
+    Unchanged(Arc<Entry>, bool),
 }
 
-/// Calls the origin and passes its answer on as it comes. `kept` is a stale answer: where the origin
-/// answers with a status that speaks of its trouble, that answer is dropped.
+/// Calls the origin and passes its answer on as it comes. Where the origin answers with a status that
+/// speaks of its trouble and `fallback` may stand in, that answer is dropped.
 ///
 /// # Errors
 ///
@@ -50,12 +51,12 @@ pub(super) enum Landing {
 /// the call is not allowed or took too long.
 pub(super) async fn carry(
     call: &Arc<OriginCall>,
-    kept: Option<&Arc<Entry>>,
+    fallback: Option<&Fallback>,
     writer: &FlightWriter,
     fetching: &Fetching,
     on_unshareable: impl FnOnce(),
 ) -> Result<Landing, OriginError> {
-    let carried = pin!(carry_all(call, kept, writer, fetching, on_unshareable));
+    let carried = pin!(carry_all(call, fallback, writer, fetching, on_unshareable));
     let given_up = pin!(given_up(writer, fetching));
     match select(carried, given_up).await {
         Either::Left((landing, _)) => landing,
@@ -65,24 +66,30 @@ pub(super) async fn carry(
 
 async fn carry_all(
     call: &Arc<OriginCall>,
-    kept: Option<&Arc<Entry>>,
+    fallback: Option<&Fallback>,
     writer: &FlightWriter,
     fetching: &Fetching,
     on_unshareable: impl FnOnce(),
 ) -> Result<Landing, OriginError> {
     let started = fetching.clock.now();
-    let reply = fetching.origin.call(Arc::clone(call), kept.cloned()).await?;
+    let kept = fallback.map(|fallback| Arc::clone(&fallback.entry));
+    let reply = fetching.origin.call(Arc::clone(call), kept).await?;
     let waited = fetching.clock.now().duration_since(started);
     writer.time(|timings| timings.upstream = Some(waited));
 
     let answer = match reply {
         Reply::Answer(answer) => answer,
-        Reply::Unchanged(entry) => return Ok(Landing::Unchanged(Arc::from(entry))),
+        Reply::Unchanged { entry, keep } => {
+            return Ok(Landing::Unchanged(Arc::from(entry), keep && call.may_keep));
+        }
     };
-    let Answer { head, stored_headers, shareable, mut body, judge, reshape } = answer;
+    let Answer { head, stored_headers, selection, shareable, mut body, judge, reshape } = answer;
     let status = head.status;
-    if kept.is_some() && speaks_of_trouble(status) {
-        return Ok(Landing::Instead(InsteadOf { label: "status", status: Some(status) }));
+    if let Some(fallback) = fallback.filter(|fallback| fallback.stands_in)
+        && speaks_of_trouble(status)
+    {
+        let instead_of = fallback.instead_of("status", Some(status), fetching.clock.wall_ms());
+        return Ok(Landing::Instead(instead_of));
     }
     let streamed = head.streamed;
     if !shareable {
@@ -119,6 +126,7 @@ async fn carry_all(
         headers: stored_headers,
         form: if streamed { Form::Stream } else { Form::Object },
         freshness: Freshness { made_wall_ms: fetching.clock.wall_ms(), ..Freshness::default() },
+        selection,
         min_uses: call.min_uses,
         labels: call.labels.clone(),
         model: call.model.clone(),
@@ -164,10 +172,10 @@ fn landing(made: Entry, whole: Bytes, verdict: Verdict, apart: Option<&Apart>) -
         Verdict::Discard(reason) => {
             Landing::Whole { whole: Some(whole), kept: Kept::Not(reason), entries: Vec::new() }
         }
-        Verdict::Keep { lifetimes, usage } => {
+        Verdict::Keep { lifetimes, usage, age } => {
             let entry = Entry {
                 body: whole.clone(),
-                freshness: Freshness::new(made.freshness.made_wall_ms, lifetimes),
+                freshness: Freshness::new(made.freshness.made_wall_ms, age, lifetimes),
                 usage,
                 ..made
             };
@@ -177,7 +185,7 @@ fn landing(made: Entry, whole: Bytes, verdict: Verdict, apart: Option<&Apart>) -
             };
             let kept = match entries.as_slice() {
                 [] => Kept::Not("inseparable"),
-                _ => Kept::For(lifetimes.lifetime),
+                _ => Kept::For(lifetimes.lifetime.saturating_sub(age)),
             };
             let entries = entries.into_iter().map(Arc::new).collect();
             Landing::Whole { whole: Some(whole), kept, entries }

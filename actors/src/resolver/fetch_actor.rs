@@ -37,10 +37,33 @@ pub struct Fetch {
     pub call: Arc<OriginCall>,
     /// Where its answer goes.
     pub writer: FlightWriter,
-    /// A stale answer and its level, for the case that the origin fails or still stands by it.
-    pub fallback: Option<(Arc<Entry>, Level)>,
+    /// A kept answer, for the case that the origin fails or still stands by it.
+    pub fallback: Option<Fallback>,
     /// Keeps other gateways from making the same call, where L2 has granted it.
     pub claim: Option<HeldClaim>,
+}
+
+/// A kept answer that is not served as it is.
+#[derive(Debug, Clone)]
+pub struct Fallback {
+    /// The answer.
+    pub entry: Arc<Entry>,
+    /// Where it was.
+    pub level: Level,
+    /// Whether it may be served where the origin fails.
+    pub stands_in: bool,
+}
+
+impl Fallback {
+    /// Notes at `wall_ms` what the origin said in its place.
+    pub(super) fn instead_of(
+        &self,
+        label: &'static str,
+        status: Option<u16>,
+        wall_ms: u64,
+    ) -> InsteadOf {
+        InsteadOf { label, status, was_fresh: self.entry.freshness.is_fresh(wall_ms) }
+    }
 }
 
 /// Where a fetching thread reports.
@@ -139,8 +162,7 @@ async fn fly(
         // Nobody need wait for what is not theirs.
         drop(claim.take());
     };
-    let kept = fallback.as_ref().map(|(entry, _)| entry);
-    let carried = carry(&call, kept, &writer, &fetching, on_unshareable);
+    let carried = carry(&call, fallback.as_ref(), &writer, &fetching, on_unshareable);
     let landing = while_renewed(&claim, &writer, carried).await;
     let claim = claim.into_inner();
     if let Err(error) = &landing {
@@ -149,8 +171,11 @@ async fn fly(
     }
     let landing = landing.or_else(|error| match &fallback {
         // Before any byte of an answer: the stale one is better than an error (RFC 5861 §4).
-        Some(_) if !writer.is_open() && error.fault() == Fault::Provider => {
-            Ok(Landing::Instead(InsteadOf { label: error.label(), status: None }))
+        Some(fallback)
+            if fallback.stands_in && !writer.is_open() && error.fault() == Fault::Provider =>
+        {
+            let wall_ms = fetching.clock.wall_ms();
+            Ok(Landing::Instead(fallback.instead_of(error.label(), None, wall_ms)))
         }
         _ => Err(error),
     });
@@ -167,18 +192,25 @@ async fn fly(
             end_when_kept(inserts, claim, &ports, flight, encoded).await;
         }
         Ok(Landing::Instead(instead_of)) => {
-            if let Some((entry, level)) = fallback {
+            if let Some(Fallback { entry, level, .. }) = fallback {
                 counts.fallbacks.set(counts.fallbacks.get() + 1);
                 writer.found(Found { entry, level, instead_of: Some(instead_of) });
             }
             ports.ended.deliver(FlightEnded { flight });
         }
-        Ok(Landing::Unchanged(entry)) => {
-            let inserts = vec![keep(&entry, &levels, &counts)];
-            let instead_of = Some(InsteadOf { label: "not-modified", status: Some(304) });
-            let level = fallback.map_or(Level::L1, |(_, level)| level);
+        Ok(Landing::Unchanged(entry, is_kept)) => {
+            let inserts = is_kept.then(|| keep(&entry, &levels, &counts)).into_iter().collect();
+            let wall_ms = fetching.clock.wall_ms();
+            let instead_of = fallback
+                .as_ref()
+                .map(|fallback| fallback.instead_of("not-modified", Some(304), wall_ms));
+            let level = fallback.map_or(Level::L1, |fallback| fallback.level);
             writer.found(Found { entry: Arc::clone(&entry), level, instead_of });
-            let encoded = encoder.encode(&entry, &levels);
+            let encoded = async {
+                if is_kept {
+                    encoder.encode(&entry, &levels).await;
+                }
+            };
             end_when_kept(inserts, claim, &ports, flight, encoded).await;
         }
         Err(error) => {

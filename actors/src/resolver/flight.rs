@@ -49,15 +49,19 @@ pub struct InsteadOf {
     pub label: &'static str,
     /// Status of its answer, where there was one.
     pub status: Option<u16>,
+    /// Whether the kept answer was fresh: the request did not take it as it was.
+    pub was_fresh: bool,
 }
 
-/// How long the parts of a flight took, for the leader's report.
+/// How long the parts of a flight took, and why it went upstream, for the leader's report.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Timings {
     /// Lookups in L1 (the second one), L2, L3; `None` where not asked.
     pub lookups: [Option<Duration>; 3],
     /// From the start of the call to the answer's head.
     pub upstream: Option<Duration>,
+    /// Whether a kept answer was fresh that was not served; `None` where there was none.
+    pub passed_over: Option<bool>,
     /// From the start of the call to the answer's end.
     pub whole: Option<Duration>,
 }
@@ -168,7 +172,9 @@ impl Flight {
         {
             let state = self.state.lock();
             let is_over = match state.end {
-                None | Some(End::Landed(Kept::For(_))) => false,
+                None => false,
+                // What is stale already, or to be validated at each use, is of its time's askers.
+                Some(End::Landed(Kept::For(fresh))) => fresh.is_zero(),
                 Some(End::Landed(Kept::Not(_))) => !matches!(state.progress, Progress::Found(_)),
                 Some(End::Failed(_) | End::Dangling | End::NotKept) => true,
             };
@@ -177,6 +183,11 @@ impl Flight {
             }
         }
         Some(self.add_reader(Role::Follows))
+    }
+
+    /// Tells whether the answer is whole.
+    pub fn has_landed(&self) -> bool {
+        matches!(self.state.lock().end, Some(End::Landed(_)))
     }
 
     fn add_reader(self: &Arc<Self>, role: Role) -> Reader {

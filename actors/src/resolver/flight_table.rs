@@ -23,6 +23,9 @@ pub enum Part {
 pub enum How {
     /// It joins one, or leads one that others join.
     Together,
+    /// It joins one whose answer is not there yet, or leads one that others join: it has conditions
+    /// of its own that an answer from before it may not meet.
+    UnderWay,
     /// It joins none that began before it, and leads one that others join.
     Anew,
     /// It neither joins nor is joined.
@@ -64,9 +67,12 @@ impl FlightTable {
             let (writer, reader) = Flight::lead(key, labels.clone());
             return Part::Alone(writer, reader);
         }
-        if how == How::Together
-            && let Some(reader) = self.joinable(&key).and_then(Flight::join)
-        {
+        let may_join = |flight: &&Arc<Flight>| match how {
+            How::Together => true,
+            How::UnderWay => !flight.has_landed(),
+            How::Anew | How::Alone => false,
+        };
+        if let Some(reader) = self.joinable(&key).filter(may_join).and_then(Flight::join) {
             return Part::Follow(reader);
         }
         let (writer, reader) = Flight::lead(key, labels.clone());
@@ -228,6 +234,31 @@ mod tests {
         assert!(table.is_under_way(&key));
         table.ended(second.flight());
         assert!(!table.is_under_way(&key));
+    }
+
+    /// RFC 9111 §5.2.1: the answer of a flight that has landed may be older than a request with
+    /// conditions takes.
+    #[test]
+    fn a_request_with_conditions_joins_no_flight_that_has_landed() {
+        let (mut table, clock, key) = table();
+        let (writer, _leader) = lead(&mut table, key, clock.now());
+        let follows = |table: &mut FlightTable, how| {
+            let part = table.part(key, &Labels::default(), how, clock.now());
+            matches!(part, Part::Follow(_))
+        };
+        assert!(follows(&mut table, How::UnderWay));
+        writer.land(Kept::For(Duration::from_secs(1)), None);
+        assert!(follows(&mut table, How::Together));
+        assert!(!follows(&mut table, How::UnderWay));
+    }
+
+    #[test]
+    fn what_landed_stale_is_joined_by_nobody() {
+        let (mut table, clock, key) = table();
+        let (writer, _leader) = lead(&mut table, key, clock.now());
+        writer.land(Kept::For(Duration::ZERO), None);
+        let part = table.part(key, &Labels::default(), How::Together, clock.now());
+        assert!(matches!(part, Part::Lead(..)));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use futures_util::stream::{self, StreamExt as _};
 
 use super::claiming::HeldClaim;
+use super::fetch_actor::Fallback;
 use crate::clock::SharedClock;
 use crate::message::{
     Claim, Claimed, Insert, InsertKind, InsertOutcome, LevelHandle, Lookup, LookupMany, ask,
@@ -38,8 +39,9 @@ pub struct Found {
     pub entry: Option<(Arc<Entry>, Level)>,
     /// Whether a new one is to be fetched behind it.
     pub refresh: bool,
-    /// Where there is nothing to serve: a stale entry for the case that the origin fails.
-    pub fallback: Option<(Arc<Entry>, Level)>,
+    /// Where there is nothing to serve: an entry for the case that the origin fails, or says that it
+    /// is still right.
+    pub fallback: Option<Fallback>,
     /// How long each level took that was asked.
     pub lookups: [Option<Duration>; 3],
     /// Whether L2 was asked and has answered: only then is it worth a claim.
@@ -64,11 +66,9 @@ impl Found {
     /// nothing better can be found.
     fn consider(&mut self, found: (Arc<Entry>, Level), wants: &Wants, wall_ms: u64) -> bool {
         let freshness = found.0.freshness;
-        let newest = [&self.entry, &self.fallback].into_iter().flatten();
-        let is_older = |(other, _): &(Arc<Entry>, Level)| {
-            other.freshness.made_wall_ms >= freshness.made_wall_ms
-        };
-        if newest.into_iter().any(is_older) {
+        let served = self.entry.iter().map(|(entry, _)| entry);
+        let mut known = served.chain(self.fallback.iter().map(|fallback| &fallback.entry));
+        if known.any(|other| other.freshness.made_wall_ms >= freshness.made_wall_ms) {
             return false;
         }
         let use_made = wants.judge(&freshness, wall_ms);
@@ -77,10 +77,15 @@ impl Found {
                 self.entry = Some(found);
                 self.refresh = use_made == Use::ServeAndRefresh;
             }
-            Use::Fallback => self.fallback = Some(found),
+            Use::Fallback | Use::Validate => {
+                let stands_in = use_made == Use::Fallback;
+                let (entry, level) = found;
+                self.fallback = Some(Fallback { entry, level, stands_in });
+            }
             Use::Leave => {}
         }
-        use_made == Use::Serve
+        // To a request that takes nothing unasked, one to ask about is enough.
+        use_made == Use::Serve || (wants.reload && use_made == Use::Validate)
     }
 }
 
@@ -98,8 +103,11 @@ impl Levels {
     /// Asks L1, L2, L3 for `key` until one has what `wants` takes or the budget is spent. A level
     /// that fails is a miss: it counted and logged its failure itself. Where one has a stale entry,
     /// a further one may have a fresh one: another gateway fetched it.
-    pub async fn find(&self, key: CacheKey, form: Form, wants: &Wants) -> Found {
-        if wants.reload {
+    ///
+    /// Where the origin can be asked if an entry is still right (`validates`), one that is not to be
+    /// served is found to be asked about.
+    pub async fn find(&self, key: CacheKey, form: Form, wants: &Wants, validates: bool) -> Found {
+        if wants.reload && !validates {
             return Found::default();
         }
         let budget = Budget { began: self.clock.now(), lasts: self.budget };
@@ -184,6 +192,11 @@ impl Levels {
             }
         }
         found
+    }
+
+    /// Returns milliseconds since the Unix epoch.
+    pub(super) fn wall_ms(&self) -> u64 {
+        self.clock.wall_ms()
     }
 
     /// Asks L2 alone for what `wants` takes and is not to be refreshed.

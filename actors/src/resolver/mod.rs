@@ -20,7 +20,7 @@ mod way;
 
 pub use claiming::HeldClaim;
 pub use fetch::speaks_of_trouble;
-pub use fetch_actor::{Fetch, FetchActor, FetchPorts};
+pub use fetch_actor::{Fallback, Fetch, FetchActor, FetchPorts};
 pub use flight::{Flight, FlightWriter, Found, InsteadOf, Kept, Timings};
 pub use lookup::Levels;
 pub use reader::{FlightHead, Reader, Role, Whole};

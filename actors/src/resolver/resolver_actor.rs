@@ -202,11 +202,13 @@ impl Handler<Resolve> for ResolverActor {
             How::Alone
         } else if wants.reload {
             How::Anew
-        } else {
+        } else if wants.is_default() {
             How::Together
+        } else {
+            How::UnderWay
         };
         let wall_ms = self.clock.wall_ms();
-        if how == How::Together
+        if matches!(how, How::Together | How::UnderWay)
             && let Some(found) = self.table.stands_by(&call.key, &wants, wall_ms)
         {
             let (writer, reader) = Flight::lead(call.key, call.labels.clone());

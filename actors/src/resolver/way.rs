@@ -42,13 +42,17 @@ pub(super) async fn fly(
     writer: FlightWriter,
     ports: Ports,
 ) {
-    let mut found = ports.levels.find(call.key, call.form, &wants).await;
+    let mut found = ports.levels.find(call.key, call.form, &wants, call.validates).await;
     writer.time(|timings| timings.lookups = found.lookups);
     let mut claim = None;
     if found.entry.is_none() {
         if wants.only_kept {
             writer.not_kept();
             return;
+        }
+        if let Some(fallback) = &found.fallback {
+            let was_fresh = fallback.entry.freshness.is_fresh(ports.levels.wall_ms());
+            writer.time(|timings| timings.passed_over = Some(was_fresh));
         }
         if found.l2_answered {
             match ports.claiming.way(&call, &wants, manner, &writer).await {

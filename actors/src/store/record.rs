@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! magic "ANTR" · version u8 · key 32
-//! made u64 ms · lifetime u64 ms · stale while revalidate u64 ms · stale if error u64 ms
+//! made u64 ms · initial age u64 ms · lifetime u64 ms · stale while revalidate u64 ms
+//! stale if error u64 ms · keep to validate u64 ms · never stale u8 · selection 16
 //! upstream latency u64 µs · status u16 · form u8
 //! has usage u8 · input tokens u64 · output tokens u64
 //! generation u64 · label count u32 · { label u64 } · model length u32 · model
@@ -23,19 +24,23 @@ use bytes::Bytes;
 use crate::codec::inflate::inflate;
 use crate::error::LevelError;
 use crate::model::{
-    CacheKey, Encoding, Encodings, Entry, Form, Freshness, Header, Label, Labels, TAG_LEN, Usage,
+    CacheKey, Encoding, Encodings, Entry, Form, Freshness, Header, Label, Labels, Selection,
+    TAG_LEN, Usage,
 };
 
 const MAGIC: &[u8; 4] = b"ANTR";
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 const CHECKSUM_LEN: usize = 16;
+const SELECTION_LEN: usize = size_of::<Selection>();
 /// The least a header takes: its two lengths. Bounds what a count can make us reserve.
 const MIN_HEADER_LEN: usize = 8;
 /// All fields of fixed size.
 const FIXED_LEN: usize = MAGIC.len()
     + 1
     + CacheKey::LEN
-    + 5 * 8
+    + 7 * 8
+    + 1
+    + SELECTION_LEN
     + 2
     + 1
     + 1
@@ -79,9 +84,13 @@ pub fn encode(entry: &Entry) -> Vec<u8> {
     out.extend_from_slice(entry.key.as_bytes());
     let freshness = &entry.freshness;
     put_u64(&mut out, freshness.made_wall_ms);
+    put_u64(&mut out, saturated(freshness.initial_age.as_millis()));
     put_u64(&mut out, saturated(freshness.lifetime.as_millis()));
     put_u64(&mut out, saturated(freshness.stale_while_revalidate.as_millis()));
     put_u64(&mut out, saturated(freshness.stale_if_error.as_millis()));
+    put_u64(&mut out, saturated(freshness.keep_to_validate.as_millis()));
+    out.push(u8::from(freshness.never_stale));
+    out.extend_from_slice(&entry.selection);
     put_u64(&mut out, saturated(entry.upstream_latency.as_micros()));
     out.extend_from_slice(&entry.status.to_le_bytes());
     out.push(entry.form.code());
@@ -155,10 +164,14 @@ fn checked_content(record: &Bytes) -> Result<Bytes, LevelError> {
 fn fields(key: CacheKey, reader: &mut Reader, most: usize) -> Result<Entry, LevelError> {
     let freshness = Freshness {
         made_wall_ms: reader.u64()?,
+        initial_age: Duration::from_millis(reader.u64()?),
         lifetime: Duration::from_millis(reader.u64()?),
         stale_while_revalidate: Duration::from_millis(reader.u64()?),
         stale_if_error: Duration::from_millis(reader.u64()?),
+        keep_to_validate: Duration::from_millis(reader.u64()?),
+        never_stale: reader.flag()?,
     };
+    let selection = reader.array()?;
     let upstream_latency = Duration::from_micros(reader.u64()?);
     let status = u16::from_le_bytes(reader.array()?);
     let form = Form::from_code(reader.u8()?).ok_or(LevelError::Damaged("no such form"))?;
@@ -183,6 +196,7 @@ fn fields(key: CacheKey, reader: &mut Reader, most: usize) -> Result<Entry, Leve
         labels,
         model,
         usage,
+        selection,
         upstream_latency,
     })
 }

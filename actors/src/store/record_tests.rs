@@ -22,7 +22,9 @@ prop_compose! {
         num_units in 1..5_usize,
         is_text: bool,
         made_wall_ms: u64,
-        times_ms: [u64; 3],
+        times_ms: [u64; 5],
+        never_stale: bool,
+        selection: [u8; 16],
         form in 0..3_u8,
         generation: u64,
         names in vec(any::<u64>(), 0..5),
@@ -48,6 +50,9 @@ prop_compose! {
                 lifetime: Duration::from_millis(times_ms[0]),
                 stale_while_revalidate: Duration::from_millis(times_ms[1]),
                 stale_if_error: Duration::from_millis(times_ms[2]),
+                keep_to_validate: Duration::from_millis(times_ms[3]),
+                initial_age: Duration::from_millis(times_ms[4]),
+                never_stale,
             },
             labels: Labels {
                 generation,
@@ -55,6 +60,7 @@ prop_compose! {
             },
             model: model.map(String::into_boxed_str),
             usage: usage.map(|(input_tokens, output_tokens)| Usage { input_tokens, output_tokens }),
+            selection,
             upstream_latency: Duration::from_micros(latency_us),
         };
         prepare_stored(&entry, &EncodingSettings::default());

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anteroom_actors::clock::ManualClock;
 use anteroom_actors::error::OriginError;
 use anteroom_actors::message::{ActorState, ask};
-use anteroom_actors::model::{CacheKey, Entry, Form, Labels, Lifetimes, Verdict, Wants};
+use anteroom_actors::model::{CacheKey, Entry, Form, Freshness, Labels, Lifetimes, Verdict, Wants};
 use anteroom_actors::origin::{Answer, Head, Origin, OriginCall, OriginFactory, Reply};
 use anteroom_actors::resolver::{Reader, Resolve};
 use anteroom_actors::settings::{
@@ -29,11 +29,20 @@ pub const LIFETIMES: Lifetimes = Lifetimes {
     lifetime: Duration::from_secs(60),
     stale_while_revalidate: Duration::from_secs(60),
     stale_if_error: Duration::from_secs(600),
+    keep_to_validate: Duration::ZERO,
+    never_stale: false,
 };
 
 /// One call as the test leads it: each piece it sends goes out, its drop ends the body.
 pub struct Led {
-    answer: oneshot::Sender<Result<Opening, OriginError>>,
+    answer: oneshot::Sender<Result<Said, OriginError>>,
+    /// The kept answer that the origin is asked about.
+    pub kept: Option<Arc<Entry>>,
+}
+
+enum Said {
+    Opening(Opening),
+    Unchanged(Box<Entry>, bool),
 }
 
 struct Opening {
@@ -50,7 +59,7 @@ impl Led {
     /// Sends the head of a stream that will be judged by `verdict`.
     pub fn open(self, shareable: bool, verdict: Verdict) -> Body {
         let (sender, pieces) = mpsc::unbounded_channel();
-        let _ = self.answer.send(Ok(Opening { status: 200, shareable, verdict, pieces }));
+        self.say(Opening { status: 200, shareable, verdict, pieces });
         Body(sender)
     }
 
@@ -58,7 +67,19 @@ impl Led {
     pub fn answer_status(self, status: u16) {
         let (_sender, pieces) = mpsc::unbounded_channel();
         let verdict = Verdict::Discard("status");
-        let _ = self.answer.send(Ok(Opening { status, shareable: true, verdict, pieces }));
+        self.say(Opening { status, shareable: true, verdict, pieces });
+    }
+
+    fn say(self, opening: Opening) {
+        let _ = self.answer.send(Ok(Said::Opening(opening)));
+    }
+
+    /// Calls the kept answer right, from `made_wall_ms` on; `keep` says whether it may be kept on.
+    pub fn unchanged(self, made_wall_ms: u64, keep: bool) {
+        let kept = self.kept.expect("something is asked about");
+        let freshness = Freshness::new(made_wall_ms, Duration::ZERO, LIFETIMES);
+        let entry = Box::new(Entry { freshness, ..(*kept).clone() });
+        let _ = self.answer.send(Ok(Said::Unchanged(entry, keep)));
     }
 
     /// Answers whole and well.
@@ -83,7 +104,7 @@ impl Body {
 }
 
 pub fn keep() -> Verdict {
-    Verdict::Keep { lifetimes: LIFETIMES, usage: None }
+    Verdict::Keep { lifetimes: LIFETIMES, usage: None, age: Duration::ZERO }
 }
 
 /// A call for key `number`, of no labels.
@@ -95,6 +116,8 @@ pub fn call(number: u8) -> OriginCall {
         method: "POST".into(),
         target: "/".into(),
         headers: Vec::new(),
+        presented: Vec::new(),
+        validates: false,
         body: Bytes::new(),
         form: Form::Stream,
         lifetimes: LIFETIMES,
@@ -119,21 +142,27 @@ impl Origin for Scripted {
     fn call(
         &self,
         _call: Arc<OriginCall>,
-        _kept: Option<Arc<Entry>>,
+        kept: Option<Arc<Entry>>,
     ) -> LocalBoxFuture<'static, Result<Reply, OriginError>> {
         self.count.fetch_add(1, Ordering::SeqCst);
         let (answer, opening) = oneshot::channel();
-        let _ = self.calls.send(Led { answer });
+        let _ = self.calls.send(Led { answer, kept });
         async move {
             let internal = || OriginError::Internal { upstream: "scripted".to_owned() };
-            let Opening { status, shareable, verdict, pieces } =
-                opening.await.map_err(|_| internal())??;
+            let opening = match opening.await.map_err(|_| internal())?? {
+                Said::Opening(opening) => opening,
+                Said::Unchanged(entry, keep) => {
+                    return Ok(Reply::Unchanged { entry, keep });
+                }
+            };
+            let Opening { status, shareable, verdict, pieces } = opening;
             let body = stream::unfold(pieces, |mut pieces| async move {
                 pieces.recv().await.map(|piece| (piece, pieces))
             });
             Ok(Reply::Answer(Answer {
                 head: Head { status, headers: Vec::new(), streamed: true },
                 stored_headers: Vec::new(),
+                selection: [0; 16],
                 shareable,
                 body: body.boxed_local(),
                 judge: Box::new(move |_body| verdict),
@@ -225,6 +254,13 @@ impl Stage {
     pub async fn resolve_as(&self, number: u8, alone: bool, wants: Wants) -> Reader {
         let labels = Labels { generation: self.topology.purges.generation(), names: Vec::new() };
         self.resolve_call(OriginCall { labels, ..call(number) }, alone, wants).await
+    }
+
+    /// As [`Self::resolve_as`], of an answer that the origin can be asked about.
+    pub async fn validate(&self, number: u8, wants: Wants) -> Reader {
+        let labels = Labels { generation: self.topology.purges.generation(), names: Vec::new() };
+        let call = OriginCall { labels, validates: true, ..call(number) };
+        self.resolve_call(call, false, wants).await
     }
 
     /// Asks for the answer to `call` that `wants` take.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use anteroom_actors::clock::Clock as _;
 use anteroom_actors::error::OriginError;
 use anteroom_actors::model::{Label, Wants};
 use anteroom_actors::resolver::{FlightHead, Found, Reader};
@@ -119,4 +120,61 @@ async fn a_fill_that_began_before_a_purge_is_not_kept() {
     let mut after = stage.resolve(1, false).await;
     stage.next_call().await.answer("since");
     assert_eq!(read(&mut after).await, ("since".to_owned(), None));
+}
+
+fn status(found: &Found) -> Option<u16> {
+    found.instead_of.and_then(|origin| origin.status)
+}
+
+/// RFC 9111 §4.3, §5.2.1.4: who does not take a kept answer has the origin asked about it; called
+/// right, it has a new life, for all.
+#[actix_rt::test]
+async fn a_kept_answer_is_asked_about_and_lives_on_where_it_is_right() {
+    let mut stage = keeping("old").await;
+    let reload = Wants { reload: true, ..Wants::default() };
+    let mut reader = stage.validate(1, reload).await;
+    stage.clock.advance(LIFETIMES.lifetime - Duration::from_secs(1));
+    let call = stage.next_call().await;
+    assert_eq!(call.kept.as_ref().map(|kept| &kept.body[..]), Some(b"old".as_slice()));
+    call.unchanged(stage.clock.wall_ms(), true);
+    let validated = found(&mut reader).await;
+    assert_eq!(validated.instead_of.map(|origin| origin.was_fresh), Some(true));
+    assert_eq!((status(&validated), &validated.entry.body[..]), (Some(304), b"old".as_slice()));
+    stage.until("l1", "inserts", 2).await;
+    stage.until("resolver", "flights", 0).await;
+    stage.clock.advance(Duration::from_secs(30));
+    assert_eq!(found(&mut stage.validate(1, Wants::default()).await).await.instead_of, None);
+    assert_eq!(stage.num_calls(), 2);
+}
+
+/// RFC 9111 §5.2.1.5: what may not be kept on is used once; what was kept stays as it was.
+#[actix_rt::test]
+async fn an_answer_called_right_that_may_not_be_kept_on_is_used_once() {
+    let mut stage = keeping("old").await;
+    let reload = Wants { reload: true, ..Wants::default() };
+    for _ in 0..2 {
+        let mut reader = stage.validate(1, reload).await;
+        let call = stage.next_call().await;
+        call.unchanged(stage.clock.wall_ms(), false);
+        assert_eq!(status(&found(&mut reader).await), Some(304));
+        stage.until("resolver", "flights", 0).await;
+    }
+    stage.until("l1", "inserts", 1).await;
+}
+
+/// RFC 9111 §4.2.4, §5.2.1.4: an answer that is only asked about stands in for no failure.
+#[actix_rt::test]
+async fn an_answer_that_is_only_asked_about_stands_in_for_no_failure() {
+    let mut stage = keeping("old").await;
+    let reload = Wants { reload: true, ..Wants::default() };
+    let mut reader = stage.validate(1, reload).await;
+    let refused = OriginError::Connect { upstream: "scripted".to_owned(), reason: "test" };
+    stage.next_call().await.fail(refused);
+    assert!(matches!(within("a head", reader.head()).await, FlightHead::Failed(_)));
+    let mut reader = stage.validate(1, reload).await;
+    stage.next_call().await.answer_status(503);
+    match within("a head", reader.head()).await {
+        FlightHead::Open(head) => assert_eq!(head.status, 503),
+        other => panic!("expected the origin's own answer, not {other:?}"),
+    }
 }

@@ -11,8 +11,9 @@ use bytes::Bytes;
 use highway::{HighwayHash, HighwayHasher, Key};
 
 use super::directives::Directives;
-use super::guard;
 use super::reading::{self, Reading, Understood};
+use super::{guard, invalidation};
+use crate::caching::is_unsafe;
 use crate::canonical::{CREDENTIAL_HEADERS, KeyBody, Scope};
 use crate::forms::ask_for_usage;
 use crate::http::body;
@@ -183,9 +184,11 @@ impl Question<'_> {
             key: meaning.key,
             route: asked.route.index,
             upstream: Arc::clone(&asked.route.upstream),
-            method: asked.request.method().as_str().into(),
+            method: asked.method().into(),
             target: asked.upstream_target(),
             headers: self.headers(),
+            presented: self.presented(),
+            validates: asked.heeds() && !is_unsafe(asked.method()),
             body: body.unwrap_or_else(|| asked.body.clone()),
             form: meaning.form,
             lifetimes: self.directives.lifetimes(asked.route),
@@ -197,12 +200,17 @@ impl Question<'_> {
         }
     }
 
+    /// Returns all headers that an answer's Vary may name, where it counts.
+    fn presented(&self) -> Vec<Header> {
+        if !self.asked.heeds() {
+            return Vec::new();
+        }
+        let headers = self.asked.request.headers().iter();
+        headers.map(|(name, value)| own(name.as_str(), value.as_bytes())).collect()
+    }
+
     fn headers(&self) -> Vec<Header> {
         let asked = self.asked;
-        let own = |name: &str, value: &[u8]| Header {
-            name: name.into(),
-            value: Bytes::copy_from_slice(value),
-        };
         let mut headers: Vec<Header> = asked
             .reading()
             .keyed_headers()
@@ -233,6 +241,10 @@ impl Question<'_> {
     fn labels(&self) -> Labels {
         let generation = self.asked.worker.gateway.topology.purges.generation();
         let mut names = self.asked.route.labels.clone();
+        if !is_unsafe(self.asked.method()) {
+            let identity = &self.asked.route.upstream_identity;
+            names.push(invalidation::label_of(identity, &self.asked.upstream_target()));
+        }
         let scope = self.asked.scope();
         let own = own_labels(&scope, &self.meaning, &self.directives);
         names.extend(own.into_iter().map(|(kind, name)| Label::new(kind, name)));
@@ -253,4 +265,8 @@ pub(super) fn own_labels<'a>(
     }
     names.extend(directives.tags.iter().map(|tag| (LabelKind::Tag, tag.as_bytes())));
     names
+}
+
+fn own(name: &str, value: &[u8]) -> Header {
+    Header { name: name.into(), value: Bytes::copy_from_slice(value) }
 }

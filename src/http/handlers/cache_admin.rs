@@ -86,7 +86,11 @@ fn audit(gateway: &Gateway, named: &[Named], purged: &Purged) {
         .map(|Named { kind, value, label }| match kind {
             LabelKind::All => "all".to_owned(),
             LabelKind::Route | LabelKind::Model => format!("{} {value:?}", kind.as_str()),
-            LabelKind::Key | LabelKind::Tag | LabelKind::Namespace | LabelKind::Scope => {
+            LabelKind::Key
+            | LabelKind::Tag
+            | LabelKind::Namespace
+            | LabelKind::Scope
+            | LabelKind::Target => {
                 format!("{} #{:08x}", kind.as_str(), label.as_u64() >> 32)
             }
         })
@@ -156,6 +160,7 @@ fn entry_json(entry: &Entry, wall_ms: u64) -> Value {
         Standing::Fresh => "fresh",
         Standing::WhileRevalidate => "stale-while-revalidate",
         Standing::IfError => "stale-if-error",
+        Standing::Validate => "validate",
         Standing::Over => "over",
     };
     let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);

@@ -116,7 +116,9 @@ pub(super) async fn look_up(question: &Question<'_>, keys: &[(usize, CacheKey)])
             *longest = took.max(*longest);
         }
         let is_served = found.entry.is_some() && (!found.refresh || wants.only_kept);
-        if let Some((entry, level)) = found.entry.or(found.fallback) {
+        let stand_in = found.fallback.filter(|fallback| fallback.stands_in);
+        let stand_in = stand_in.map(|fallback| (fallback.entry, fallback.level));
+        if let Some((entry, level)) = found.entry.or(stand_in) {
             entries.push((*position, entry, level, is_served));
         }
     }

@@ -104,7 +104,7 @@ async fn in_items(question: &Question<'_>, list: &Arc<List>) -> Option<HttpRespo
         Fetched::TooLarge => None,
         Fetched::Gone => refuse(ApiError::Shed("the resolver is restarting")),
         Fetched::Failed(reader, error) => {
-            let instead_of = InsteadOf { label: error.label(), status: None };
+            let instead_of = InsteadOf { label: error.label(), status: None, was_fresh: false };
             let stale = match error.fault() {
                 Fault::Provider => with_fallbacks(question, list, &looked, instead_of).await,
                 _ => None,
@@ -223,7 +223,8 @@ async fn part_known(
     let Answer { reader, head, body, kept } = answer;
     if head.status != 200 {
         if speaks_of_trouble(head.status) {
-            let instead_of = InsteadOf { label: "status", status: Some(head.status) };
+            let instead_of =
+                InsteadOf { label: "status", status: Some(head.status), was_fresh: false };
             let stale = with_fallbacks(question, list, &looked, instead_of).await;
             if stale.is_some() {
                 return stale;
@@ -250,7 +251,7 @@ async fn part_known(
     };
     let known = (looked.items.num_answered(list), list.num_items());
     let forwarded = match known {
-        (0, _) => flight::forwarded(reader.role(), Some(is_kept), detail),
+        (0, _) => flight::forwarded(&reader, Some(is_kept), detail),
         _ => Forwarded::InPart { collapsed: reader.role() == Role::Follows, kept: is_kept, known },
     };
     let head = Head { headers: headers_without_bytes(&head.headers), ..Head::clone(&head) };

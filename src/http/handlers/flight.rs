@@ -15,10 +15,11 @@ use futures_util::stream;
 
 use super::asked::{Asked, Question};
 use super::conversion::{body_in_form, headers_in_form, in_form};
-use super::guard;
 use super::hits::{How, Looked, head_of, hit, masked};
+use super::invalidation::{Done, invalidate};
 use super::proxy::refuse;
 use super::under_way::{Holds, Reading};
+use super::{conditions, guard};
 use crate::forms::UsageFilter;
 use crate::http::access::tokens;
 use crate::http::counted::Watched;
@@ -69,8 +70,17 @@ pub(super) async fn answer(question: &Question<'_>, under_way: UnderWay) -> Http
         match head {
             FlightHead::Found(mut found) => {
                 let wall_ms = worker.gateway.clock.wall_ms();
-                let is_wanted = found.instead_of.is_some()
-                    || wants.judge(&found.entry.freshness, wall_ms) != Use::Leave;
+                let use_made = wants.judge(&found.entry.freshness, wall_ms);
+                let is_wanted =
+                    found.instead_of.is_some() || !matches!(use_made, Use::Validate | Use::Leave);
+                if !asked.selects(&found.entry) {
+                    if wants.only_kept {
+                        return refuse(worker, asked.route, asked.arrived, &ApiError::NotKept);
+                    }
+                    // Made for a request that was not like this one (RFC 9111 §4.1).
+                    wants.reload = true;
+                    continue;
+                }
                 match in_form(question, found.entry).await {
                     Ok(entry) if is_wanted => found.entry = entry,
                     // Found by another's flight, or kept in a form that cannot be converted.
@@ -91,6 +101,11 @@ pub(super) async fn answer(question: &Question<'_>, under_way: UnderWay) -> Http
             }
             FlightHead::NotKept => {
                 return refuse(worker, asked.route, asked.arrived, &ApiError::NotKept);
+            }
+            FlightHead::Open(head)
+                if reader.role() == Role::Follows && !asked.keys_selection_of(&head.headers) =>
+            {
+                alone = true;
             }
             FlightHead::Open(head) => match pass_on(question, reader, &head, holds).await {
                 Ok(response) => return response,
@@ -208,12 +223,18 @@ pub(super) async fn complete(
     body: Bytes,
     kept: Kept,
 ) -> HttpResponse {
-    let (kept, detail) = match kept {
+    let (is_kept, detail) = match kept {
         Kept::For(_) => (true, None),
         Kept::Not(reason) => (false, Some(reason)),
     };
-    let forwarded = forwarded(reader.role(), Some(kept), detail);
-    send_whole(question, reader, head, (body, kept), forwarded).await
+    let forwarded = forwarded(reader, Some(is_kept), detail);
+    let response = send_whole(question, reader, head, (body, is_kept), forwarded).await;
+    if !is_kept {
+        return response;
+    }
+    let asked = question.asked;
+    let wall_ms = asked.worker.gateway.clock.wall_ms();
+    conditions::answered(asked.request, response, wall_ms, wall_ms)
 }
 
 /// Sends a whole body with a head, in the encoding and of the part that the caller wants.
@@ -244,7 +265,7 @@ fn stream_on(
     holds: Holds,
 ) -> HttpResponse {
     let asked = question.asked;
-    let forwarded = forwarded(reader.role(), None, detail);
+    let forwarded = forwarded(&reader, None, detail);
     let mut response = HttpResponse::build(status_of(head)).finish();
     finish(asked, &reader, head, forwarded, &mut response);
     let outgoing = outgoing(question, head);
@@ -288,13 +309,20 @@ fn status_of(head: &Head) -> StatusCode {
     StatusCode::from_u16(head.status).unwrap_or(StatusCode::BAD_GATEWAY)
 }
 
-pub(super) const fn forwarded(
-    role: Role,
+pub(super) fn forwarded(
+    reader: &Reader,
     kept: Option<bool>,
     detail: Option<&'static str>,
 ) -> Forwarded {
-    match role {
-        Role::Leads => Forwarded::Miss { kept, detail },
+    match reader.role() {
+        Role::Leads => {
+            let fwd = match reader.timings().passed_over {
+                None => "miss",
+                Some(true) => "request",
+                Some(false) => "stale",
+            };
+            Forwarded::Miss { fwd, kept, detail }
+        }
         Role::Follows => Forwarded::Collapsed { detail },
     }
 }
@@ -311,6 +339,11 @@ pub(super) fn finish(
     let headers = response.headers_mut();
     respond::pass_on(headers, &head.headers);
     asked.worker.gateway.revoked.note(head.status, || asked.scope());
+    if reader.role() == Role::Leads {
+        let (method, target) = (asked.method(), asked.target());
+        let done = Done { method, target, status: head.status, headers: &head.headers };
+        invalidate(asked.worker, asked.route, done);
+    }
     respond::note_forwarded(headers, forwarded, head.status, timing);
     let discarded = match forwarded {
         Forwarded::Miss { detail, .. } => detail,
@@ -324,7 +357,7 @@ pub(super) fn failed(asked: &Asked<'_>, reader: &Reader, error: OriginError) -> 
     let mut response = ApiError::Origin(error).response(asked.route.profile.error_form());
     let timing = timing(asked, reader);
     let status = response.status().as_u16();
-    let forwarded = forwarded(reader.role(), Some(false), Some(label));
+    let forwarded = forwarded(reader, Some(false), Some(label));
     respond::note_forwarded(response.headers_mut(), forwarded, status, timing);
     record(asked, reader, status, timing, (Some(label), None));
     response

@@ -18,6 +18,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::stream::{self, Empty, Stream, StreamExt};
 
 use super::guard;
+use super::invalidation::{Done, invalidate};
 use crate::http::access::{Metering, tokens};
 use crate::http::admission::Permit;
 use crate::http::body::CallersBody;
@@ -190,6 +191,9 @@ impl Source<'_> {
         respond::pass_on(response.headers_mut(), &headers);
         let scope = || super::asked::scope_of(self.worker, self.route, self.request);
         self.worker.gateway.revoked.note(status, scope);
+        let method = self.request.method().as_str();
+        let target = self.request.uri().path_and_query().map_or("/", |target| target.as_str());
+        invalidate(self.worker, self.route, Done { method, target, status, headers: &headers });
         let timing = self.timing(true);
         let mut billed = None;
         if let Some(Bypass { reason, model }) = bypass {

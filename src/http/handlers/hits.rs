@@ -3,16 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::http::Method;
-use actix_web::http::header::{HeaderValue, IF_NONE_MATCH};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
 use anteroom_actors::codec;
 use anteroom_actors::model::{Encoding, Encodings, Entry, Header, Level, Outcome, Sample};
 use anteroom_actors::resolver::InsteadOf;
 use bytes::Bytes;
 
 use super::asked::{Asked, Question};
-use super::replay;
+use super::{conditions, replay};
 use crate::http::outgoing::Outgoing;
 use crate::http::respond;
 use crate::http::shape::negotiate::Accepted;
@@ -29,17 +28,13 @@ pub(super) fn lease_hit(
     let total = worker.gateway.clock.now().duration_since(arrived);
     worker.record_lease_hit(route.index, total);
     let response = respond::hit(entry, head, Level::L1, wall_ms, worker.hit_timings.text(total));
-    if is_held(asked.request, head) {
-        return respond::not_modified(response);
+    let response =
+        conditions::answered(asked.request, response, entry.freshness.made_wall_ms, wall_ms);
+    if response.status() == StatusCode::NOT_MODIFIED {
+        return response;
     }
     worker.record_sent(route.index, head.encoding, entry.body.len(), head.body_len(entry));
     replay::paced(response, route, entry)
-}
-
-/// Tells whether the caller of a GET says that it has this answer (RFC 9110 §13.1.2).
-fn is_held(request: &HttpRequest, head: &StoredHead) -> bool {
-    request.method() == Method::GET
-        && head.is_held(request.headers().get_all(IF_NONE_MATCH).map(HeaderValue::as_bytes))
 }
 
 /// Makes the head of a kept answer. Where its caller takes no answer as it is, it waits for a form
@@ -108,13 +103,18 @@ pub(super) fn hit(asked: &Asked<'_>, entry: &Entry, head: &StoredHead, how: How)
     };
     let timing = worker.hit_timings.text(total);
     let is_fresh = entry.freshness.is_fresh(wall_ms);
-    let response = if is_fresh {
+    let validated = how.instead_of.filter(|origin| origin.status == Some(304));
+    let response = if let Some(origin) = validated {
+        respond::validated(entry, head, (level, origin.was_fresh), wall_ms, timing)
+    } else if is_fresh {
         respond::hit(entry, head, level, wall_ms, timing)
     } else {
         respond::stale(entry, head, (level, how.instead_of), wall_ms, timing)
     };
-    let response = if is_fresh && is_held(asked.request, head) {
-        respond::not_modified(response)
+    let made_ms = entry.freshness.made_wall_ms;
+    let response = conditions::answered(asked.request, response, made_ms, wall_ms);
+    let response = if response.status() == StatusCode::NOT_MODIFIED {
+        response
     } else {
         let sent = head.body_len(entry);
         worker.record_sent(asked.route.index, head.encoding, entry.body.len(), sent);
@@ -123,7 +123,7 @@ pub(super) fn hit(asked: &Asked<'_>, entry: &Entry, head: &StoredHead, how: How)
     worker.spare(asked.route.index, entry, how.instead_of.is_some());
     worker.record(Sample {
         route: asked.route.index,
-        outcome: if is_fresh { Outcome::Hit(level) } else { Outcome::Stale },
+        outcome: if is_fresh || validated.is_some() { Outcome::Hit(level) } else { Outcome::Stale },
         status: entry.status,
         total,
         lookups,

@@ -2,6 +2,7 @@
 
 mod asked;
 pub mod cache_admin;
+mod conditions;
 mod conversion;
 mod directives;
 mod embeddings_items;
@@ -12,10 +13,12 @@ pub mod forward;
 pub mod guard;
 pub mod health;
 mod hits;
+mod invalidation;
 pub mod proxy;
 mod reading;
 mod replay;
 pub mod savings;
+mod selecting;
 mod under_way;
 
 pub use directives::STEERING_HEADERS;

@@ -17,6 +17,7 @@ use super::directives::Directives;
 use super::hits::{How, Looked, head_of, hit, lease_hit, masked};
 use super::reading::Understood;
 use super::{embeddings_list, flight, forward};
+use crate::caching::Way;
 use crate::canonical::ErrorForm;
 use crate::http::body::{self, CallersBody};
 use crate::http::counted::Spared;
@@ -116,6 +117,14 @@ async fn cached(
     let accepted = accepted(worker, request);
     let asked = Asked { worker, route, request, body: body.bytes, accepted, arrived };
     let is_revoked = worker.gateway.revoked.holds(|| asked.scope());
+    match asked.way() {
+        Way::Lookup | Way::WriteThrough => {}
+        Way::Pass(reason) => {
+            let from = forward::Source { worker, route, request, arrived };
+            return from.bypass(asked.body, (reason, None), under_way).await;
+        }
+        Way::GatewayTimeout => return refuse(worker, route, arrived, &ApiError::NotKept),
+    }
     // Of the body as it came: a repeat is not inflated again.
     let digest = asked.digest();
     // Where the body took long, the time of arrival says nothing of a lease.
@@ -184,7 +193,7 @@ async fn look_in_l1(question: &Question<'_>, digest: &Digest) -> Option<HttpResp
     let lookup = Lookup { key: meaning.key, form: meaning.form };
     let entry = ask(&gateway.topology.l1.lookup, lookup, L1_DEADLINE).await.ok()?.ok()??;
     let use_made = directives.wants.judge(&entry.freshness, gateway.clock.wall_ms());
-    if !matches!(use_made, Use::Serve | Use::ServeAndRefresh) {
+    if !matches!(use_made, Use::Serve | Use::ServeAndRefresh) || !asked.selects(&entry) {
         return None;
     }
     let kept = Arc::clone(&entry);
@@ -197,7 +206,8 @@ async fn look_in_l1(question: &Question<'_>, digest: &Digest) -> Option<HttpResp
     let (now, wall_ms) = (gateway.clock.now(), gateway.clock.wall_ms());
     let entry = masked(question, entry).await;
     let head = Rc::new(head_of(question, &entry).await);
-    if directives.wants.is_default() && directives.fields.is_none() {
+    let is_recalled = directives.wants.is_default() && directives.fields.is_none();
+    if is_recalled && asked.recalls_selection_of(&entry) {
         let leased = (&entry, known);
         let shown = (&head, Spared::by(asked.route.index, &entry, &gateway.savings));
         asked.worker.recall.borrow_mut().lease(digest, leased, shown, now, wall_ms);

@@ -137,7 +137,7 @@ impl Reading<'_> {
         KeyParts {
             route: &self.route.name,
             upstream: &self.route.upstream_identity,
-            method: self.method,
+            method: read_as(self.method),
             path: self.uri.path(),
             query: query.as_deref(),
             scope,
@@ -173,7 +173,7 @@ impl Reading<'_> {
     ) -> Option<Outlined> {
         let query = self.query();
         let mut named = vec![
-            ("method".to_owned(), self.method.as_bytes()),
+            ("method".to_owned(), read_as(self.method).as_bytes()),
             ("path".to_owned(), self.uri.path().as_bytes()),
         ];
         named.extend(query.as_deref().map(|query| ("query".to_owned(), query.as_bytes())));
@@ -196,6 +196,12 @@ impl Reading<'_> {
             Some(Sketch::new(answer, self.place(key, directives), &outlined))
         });
     }
+}
+
+/// Returns the method that is keyed and sent upstream: a HEAD is answered from what a GET brings
+/// (RFC 9110 §9.3.2).
+pub(in crate::http) fn read_as(method: &str) -> &str {
+    if method == "HEAD" { "GET" } else { method }
 }
 
 /// Returns who shares answers to a request of these headers.

@@ -178,8 +178,12 @@ pub(super) fn prepared(spec: HttpSpec) -> Arc<Upstreams> {
 }
 
 pub(super) fn origin(spec: HttpSpec) -> std::rc::Rc<dyn Origin> {
-    let routes =
-        [false, true].map(|shared| RouteSpec { profile: Profile::Generic, shared, policy: None });
+    let routes = [false, true].map(|shared| RouteSpec {
+        profile: Profile::Generic,
+        shared,
+        heed_origin: None,
+        policy: None,
+    });
     factory(prepared(spec), Arc::new(routes), Arc::new(|_, _| Default::default()), clock(), book())(
     )
 }
@@ -193,6 +197,8 @@ pub(super) fn call(method: &str, target: &str, body: &'static str) -> OriginCall
         method: method.into(),
         target: target.into(),
         headers: Vec::new(),
+        presented: Vec::new(),
+        validates: method == "GET",
         body: Bytes::from_static(body.as_bytes()),
         form: Form::Object,
         lifetimes: LIFETIMES,
@@ -209,6 +215,8 @@ pub(super) const LIFETIMES: Lifetimes = Lifetimes {
     lifetime: Duration::from_secs(60),
     stale_while_revalidate: Duration::ZERO,
     stale_if_error: Duration::ZERO,
+    keep_to_validate: Duration::ZERO,
+    never_stale: false,
 };
 
 /// Calls and returns the answer.
@@ -218,7 +226,7 @@ pub(super) async fn ask_origin(
 ) -> Result<Answer, OriginError> {
     match origin.call(call.into(), None).await? {
         Reply::Answer(answer) => Ok(answer),
-        Reply::Unchanged(_) => panic!("nothing was asked about"),
+        Reply::Unchanged { .. } => panic!("nothing was asked about"),
     }
 }
 

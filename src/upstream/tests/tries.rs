@@ -55,7 +55,8 @@ async fn a_post_is_repeated_whole_where_that_is_wanted() {
 async fn repeats_are_counted_for_the_upstream_and_a_call_counts_once_for_its_breaker() {
     let upstream = flaky(5);
     let upstreams = prepared(spec(&upstream, 1, 2));
-    let routes = [RouteSpec { profile: Profile::Generic, shared: false, policy: None }];
+    let routes =
+        [RouteSpec { profile: Profile::Generic, shared: false, heed_origin: None, policy: None }];
     let origin = factory(
         Arc::clone(&upstreams),
         Arc::new(routes),

@@ -15,6 +15,8 @@ const LIFETIMES: Lifetimes = Lifetimes {
     lifetime: Duration::from_secs(60),
     stale_while_revalidate: Duration::ZERO,
     stale_if_error: Duration::ZERO,
+    keep_to_validate: Duration::ZERO,
+    never_stale: false,
 };
 
 fn judge_as(profile: Profile, content_type: &str, body: &str) -> Verdict {
@@ -40,7 +42,7 @@ fn stream(profile: Profile, body: &str) -> Verdict {
 
 fn keep(usage: Option<(u64, u64)>) -> Verdict {
     let usage = usage.map(|(input_tokens, output_tokens)| Usage { input_tokens, output_tokens });
-    Verdict::Keep { lifetimes: LIFETIMES, usage }
+    Verdict::Keep { lifetimes: LIFETIMES, usage, age: Duration::ZERO }
 }
 
 /// Writes events with `data` only, or with the name that `type` gives.

@@ -72,7 +72,7 @@ pub(super) async fn find_kept(
         flights.level_budget,
         flights.l2_timeout,
     );
-    let found = levels.find(meaning.key, meaning.form, wants).await.entry;
+    let found = levels.find(meaning.key, meaning.form, wants, false).await.entry;
     found.map(|(entry, level)| KeptAnswer { entry, level, wall_ms })
 }
 
