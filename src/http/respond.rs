@@ -7,15 +7,12 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
-use actix_web::http::header::{
-    AGE, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LAST_MODIFIED,
-};
+use actix_web::http::header::{AGE, HeaderMap, HeaderName, HeaderValue};
 use anteroom_actors::model::{Entry, Header, Level};
 use anteroom_actors::resolver::InsteadOf;
 use bytes::Bytes;
 
-use super::stored::{self, StoredHead, parse};
+use super::stored::{StoredHead, parse};
 
 static CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 static X_CACHE: HeaderName = HeaderName::from_static("x-cache");
@@ -158,7 +155,7 @@ pub fn validated(
     let text = format!("anteroom; fwd={fwd}; fwd-status=304; ttl={ttl_s}; detail={level}");
     let mut response = kept(entry, head, value(text), timing);
     let headers = response.headers_mut();
-    headers.insert(X_CACHE.clone(), HeaderValue::from_static("REVALIDATED"));
+    headers.insert(X_CACHE.clone(), HeaderValue::from_static("HIT"));
     headers.insert(X_CACHE_LEVEL.clone(), HeaderValue::from_static(level.as_str()));
     headers.insert(AGE, HeaderValue::from(entry.freshness.age_ms(wall_ms) / 1_000));
     response
@@ -253,18 +250,6 @@ fn timing_text(timing: Timing) -> String {
 fn push_millis(text: &mut String, duration: Duration) {
     let micros = duration.as_micros();
     let _ = write!(text, "{}.{:03}", micros / 1_000, micros % 1_000);
-}
-
-/// Turns the response with a kept answer into one that says that the caller has it (RFC 9110
-/// §15.4.5): without content, and without the fields that describe it.
-pub fn not_modified(response: HttpResponse) -> HttpResponse {
-    let mut response = response.set_body(actix_web::body::BoxBody::new(()));
-    *response.status_mut() = StatusCode::NOT_MODIFIED;
-    let headers = response.headers_mut();
-    for name in [CONTENT_TYPE, CONTENT_ENCODING, LAST_MODIFIED, stored::X_ORIGINAL_SIZE.clone()] {
-        headers.remove(name);
-    }
-    response
 }
 
 /// Returns a header value of a text of ours, which has nothing in it that a header may not.

@@ -31,7 +31,6 @@ pub struct StoredHead {
     pub encoding: Encoding,
     /// Whether nothing better for the caller is still being worked out.
     pub is_final: bool,
-    etag: Option<HeaderValue>,
     dated: RefCell<Option<Dated>>,
 }
 
@@ -66,7 +65,6 @@ impl StoredHead {
             headers: entry.headers.iter().filter_map(parse).collect(),
             encoding,
             is_final: shorter.iter().all(is_settled) && encodings.is_tagged(),
-            etag: None,
             dated: RefCell::default(),
         };
         head.tag(entry);
@@ -90,12 +88,6 @@ impl StoredHead {
         entry.encodings.ready(self.encoding).unwrap_or(&entry.body).len()
     }
 
-    /// Tells whether a caller whose `If-None-Match` has these values has this answer already.
-    pub fn is_held<'a>(&self, values: impl Iterator<Item = &'a [u8]>) -> bool {
-        let etag = self.etag.as_ref().and_then(|etag| etag.to_str().ok());
-        etag.is_some_and(|etag| etag::if_none_match(values, etag))
-    }
-
     /// Gives the answer an entity tag of this encoding: made of the provider's, else of the digest.
     fn tag(&mut self, entry: &Entry) {
         let text = match entry.header("etag").map(str::from_utf8) {
@@ -107,9 +99,7 @@ impl StoredHead {
             None => None,
         };
         if let Some(text) = text {
-            let value = value(text);
-            self.set(ETAG, value.clone());
-            self.etag = Some(value);
+            self.set(ETAG, value(text));
         }
     }
 

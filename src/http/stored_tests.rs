@@ -74,7 +74,6 @@ fn an_encoding_is_sent_once_it_is_ready_and_the_body_as_it_is_until_then() {
         assert_eq!(value("content-encoding"), named);
         let etag = value("etag").unwrap_or_default();
         assert!(etag.ends_with(&format!("{suffix}\"")) && etag.len() == 34 + suffix.len());
-        assert!(head.is_held([etag.as_bytes()].into_iter()));
     }
 }
 

@@ -115,7 +115,7 @@ impl Levels {
     }
 
     /// Asks for many keys, as [`Self::find`] does for each, and answers in the order of `keys`. L1 is
-    /// asked for all at once, the others for some at a time. Each [`A_BUDGET`] keys have a budget, which
+    /// asked for all at once, the others for some at a time. Each `A_BUDGET` keys have a budget, which
     /// are one together: keys whose turn comes after it is spent are not found.
     pub async fn find_many(&self, keys: &[CacheKey], form: Form, wants: &Wants) -> Vec<Found> {
         if wants.reload {

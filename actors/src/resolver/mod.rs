@@ -3,7 +3,7 @@
 //! [`flight`] is what a leader writes and everyone reads; [`flight_table`] decides who leads and
 //! who joins; [`resolver_actor`] owns the table; [`lookup`] asks the levels on the way;
 //! [`replica_claim`] decides whether another gateway's call is waited for;
-//! [`fetch_actor`] and [`fetch`] call the origin on threads of their own.
+//! [`fetch_actor`] and `fetch` call the origin on threads of their own.
 
 pub mod claiming;
 pub mod encoder;
