@@ -44,7 +44,7 @@ fn the_nearest_of_the_same_place_comes_first() {
     assert!(sketches.nearest(1, &key(9), &mine, &outlined("1")).is_empty(), "another route");
 }
 
-/// Must hold 8: nobody hears of a request in another scope or namespace.
+/// Nobody hears of a request in another scope or namespace.
 #[test]
 fn scopes_and_namespaces_see_only_their_own() {
     let sketches = Sketches::new(KEY, 1, 9);

@@ -43,7 +43,7 @@ fn wait_until_stopping(gateway: &Gateway) {
     assert!(stopping.is_some_and(|ready| ready.text().contains("stopping")), "{}", gateway.log());
 }
 
-/// Must hold 10: requests and a stream under way end as they would have, new connections are
+/// Requests and a stream under way end as they would have, new connections are
 /// refused, what is queued for L3 is on disk.
 #[test]
 fn what_runs_is_finished_and_what_is_queued_is_written() {

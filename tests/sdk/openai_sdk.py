@@ -55,6 +55,31 @@ def stream():
     assert first == second, "the repeat replays the same events"
 
 
+def both_forms():
+    # What one form was asked for, the other is answered with: the provider hears of it once.
+    def whole(text):
+        answer = client.chat.completions.create(model="test-model", messages=messages(text))
+        choice = answer.choices[0]
+        return answer.id, choice.message.content, choice.finish_reason, answer.usage.total_tokens
+
+    def streamed(text):
+        chunks = list(
+            client.chat.completions.create(
+                model="test-model",
+                messages=messages(text),
+                stream=True,
+                stream_options={"include_usage": True},
+            )
+        )
+        choices = [choice for chunk in chunks for choice in chunk.choices]
+        content = "".join(choice.delta.content or "" for choice in choices)
+        assert choices[0].delta.role == "assistant", chunks
+        return chunks[0].id, content, choices[-1].finish_reason, chunks[-1].usage.total_tokens
+
+    assert streamed("streamed first") == whole("streamed first")
+    assert whole("whole first") == streamed("whole first")
+
+
 def completions():
     answer = client.completions.create(model="test-model", prompt="completions")
     assert answer.choices[0].text.startswith("This is answer number"), answer
@@ -118,6 +143,7 @@ for step in [
     chat,
     second_chat_is_a_hit,
     stream,
+    both_forms,
     completions,
     responses,
     embeddings,

@@ -1,4 +1,4 @@
-//! A list of inputs to embed is answered from what is known of each. Must hold 6.
+//! A list of inputs to embed is answered from what is known of each.
 
 use serde_json::{Value, json};
 
@@ -69,7 +69,7 @@ fn last_inputs(provider: &Provider) -> Vec<String> {
     serde_json::from_value(body["input"].clone()).expect("texts")
 }
 
-/// Must hold 6, A-43, A-45: one call of ten; order and usage are right, and what is known is saved.
+/// one call of ten; order and usage are right, and what is known is saved.
 #[test]
 fn of_a_hundred_inputs_with_ninety_known_ten_are_asked() {
     let provider = Provider::scripted(by_number);

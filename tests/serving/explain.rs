@@ -1,4 +1,4 @@
-//! `POST /api/v1/cache/explain`: A-78, and Must hold 7 and 8 of explaining.
+//! `POST /api/v1/cache/explain`: A-78.
 
 use serde_json::{Value, json};
 
@@ -79,7 +79,7 @@ fn remove(body: &mut Value, pointer: &str) {
     }
 }
 
-/// Must hold 7: one field of each API's example, anywhere in it, changed, taken away or
+/// one field of each API's example, anywhere in it, changed, taken away or
 /// added, is named by its pointer; one that does not count hits.
 #[test]
 fn a_change_of_one_field_is_explained_by_its_pointer() {
@@ -202,7 +202,7 @@ fn what_is_foretold_comes_true() {
     assert_eq!(provider.num_calls(), 1);
 }
 
-/// Must hold 8: who shows another credential, or names another part of its scope, learns
+/// who shows another credential, or names another part of its scope, learns
 /// nothing of what others asked; the same one does.
 #[test]
 fn nobody_learns_of_requests_in_another_scope() {
@@ -229,7 +229,7 @@ fn nobody_learns_of_requests_in_another_scope() {
     assert_eq!(provider.num_calls(), 1);
 }
 
-/// Must hold 8: the same for client keys, and a wrong one is told nothing.
+/// The same for client keys, and a wrong one is told nothing.
 #[test]
 fn client_keys_of_one_scope_share_explanations_and_others_do_not() {
     let provider = Provider::start();

@@ -1,4 +1,4 @@
-//! N identical requests at once cost one upstream call. Must hold 3.
+//! N identical requests at once cost one upstream call..
 
 use super::apis::{ask, ask_stream, post};
 use crate::support::client::Response;

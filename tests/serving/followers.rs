@@ -1,4 +1,4 @@
-//! Those who join a flight, and those who leave it. Must hold 3.
+//! Those who join a flight, and those who leave it..
 
 use super::apis::{STREAMED, ask_stream};
 use super::flights::wait_for_joined;

@@ -1,4 +1,4 @@
-//! A repeated call comes from the cache, from the nearest level that has it. Must hold 1.
+//! A repeated call comes from the cache, from the nearest level that has it.
 
 use super::apis::{STREAMED, ask, ask_stream};
 use crate::support::gateway::{Gateway, chat, prompt};

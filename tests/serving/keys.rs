@@ -1,4 +1,4 @@
-//! When two requests are the same, seen from outside. Must hold 7, at the gateway.
+//! When two requests are the same, seen from outside.
 
 use serde_json::{Value, json};
 

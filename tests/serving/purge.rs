@@ -93,7 +93,7 @@ fn what_one_purges_is_gone_on_the_other(one: &Gateway, other: &Gateway, provider
     }
 }
 
-/// Must hold 3, A-63, A-64: over Redis. Each has its own SQLite, so nothing else is shared.
+/// over Redis. Each has its own SQLite, so nothing else is shared.
 #[test]
 fn a_purge_on_one_gateway_is_seen_on_another_that_shares_redis() {
     let (provider, redis) = (Provider::start(), Redis::start());
@@ -106,7 +106,7 @@ fn a_purge_on_one_gateway_is_seen_on_another_that_shares_redis() {
     assert!(other.actor("purging")["counters"]["heard"].as_u64() >= Some(6));
 }
 
-/// Must hold 3, A-63, A-64: over PostgreSQL alone, by polling.
+/// over PostgreSQL alone, by polling.
 #[test]
 fn a_purge_on_one_gateway_is_seen_on_another_that_shares_postgres_only() {
     let provider = Provider::start();

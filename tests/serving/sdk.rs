@@ -11,10 +11,11 @@ use crate::support::process::variable;
 use crate::support::provider::{self, Call, Provider, Reply};
 
 /// The steps of `tests/sdk/openai_sdk.py`, each of which says when it is done.
-const STEPS: [&str; 9] = [
+const STEPS: [&str; 10] = [
     "chat",
     "second_chat_is_a_hit",
     "stream",
+    "both_forms",
     "completions",
     "responses",
     "embeddings",
@@ -36,12 +37,14 @@ fn the_official_openai_sdk_works_through_the_gateway() {
     assert!(output.status.success(), "{}", context());
     let done: Vec<_> = said.lines().filter_map(|line| line.strip_suffix(": ok")).collect();
     assert_eq!(done, STEPS, "{}", context());
-    // Must hold 6: of a hundred inputs with ninety known, ten are asked.
+    // Of a hundred inputs with ninety known, ten are asked.
     let asked = provider.calls().into_iter().filter(|call| call.text().contains("test-numbers"));
     let counts: Vec<_> = asked.map(|call| call.text().matches("item ").count()).collect();
     assert_eq!(counts, [90, 10], "{}", context());
     // Of two equal calls one arrives; of two equal errors both.
     assert_eq!(provider.num_calls_with("twice"), 1, "{}", context());
+    assert_eq!(provider.num_calls_with("streamed first"), 1, "{}", context());
+    assert_eq!(provider.num_calls_with("whole first"), 1, "{}", context());
     assert_eq!(provider.num_calls_with("test-limited"), 2, "{}", context());
 }
 

@@ -1,4 +1,4 @@
-//! Gateways that share Redis share their answers. Must hold 2.
+//! Gateways that share Redis share their answers.
 
 use crate::support::deadline::{self, PATIENCE};
 use crate::support::gateway::{Gateway, actor, chat, prompt};

@@ -1,4 +1,4 @@
-//! Answers that are passed on and never kept. Must hold 8; rows of the
+//! Answers that are passed on and never kept.; rows of the
 //! faults from "4xx" to "redirect".
 
 use serde_json::{Value, json};

@@ -243,7 +243,7 @@ mod tests {
         assert!(!purges.covers(&KEY, &labels(purges.generation(), &[tag("0")])));
     }
 
-    /// Issue 3, must hold 3: the purge of a tag costs the same with a million answers as with one.
+    /// The purge of a tag costs the same with a million answers as with one.
     #[test]
     fn one_purge_covers_a_million_answers_and_is_one_record() {
         let purges = Purges::default();
