@@ -96,6 +96,9 @@ async fn a_file_damaged_while_in_use_turns_the_level_off_until_the_next_start() 
     let skipped = Err(LevelError::Skipped("the database file is damaged"));
     assert_eq!(database.get(CacheKey::new([1; 32])).await, skipped);
     assert!(database.put(entry(2, HOUR)).is_err());
+    // The level is off before the file is marked for the next start.
+    let mark = folder.path().join("anteroom.db-damaged");
+    until(&database, |_| mark.exists()).await;
     drop(database);
 
     let database = sqlite_at(&path);
