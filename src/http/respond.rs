@@ -122,8 +122,8 @@ pub fn stale(
 ) -> HttpResponse {
     let age_ms = entry.freshness.age_ms(wall_ms);
     let stale_for = Duration::from_millis(age_ms).saturating_sub(entry.freshness.lifetime);
-    // Rounded up: it has been stale for a part of this second at least.
-    let stale_s = stale_for.as_millis().div_ceil(1_000);
+    // Rounded up: it has been stale for a part of this second at least, if only just now.
+    let stale_s = stale_for.as_millis().div_ceil(1_000).max(1);
     let text = match instead_of {
         None => format!("anteroom; hit; ttl=-{stale_s}; detail={level}"),
         Some(InsteadOf { label, status, .. }) => {

@@ -3,24 +3,10 @@
 use serde_json::{Map, Value};
 
 use super::tree::{KeyPath, Step};
+use crate::caching::is_hop_by_hop;
 
 /// The map whose keys are header names.
 pub(super) const SET_HEADERS: &str = "set_headers";
-
-/// Headers of one connection, or made from the message itself.
-const NEVER: &[&str] = &[
-    "connection",
-    "content-length",
-    "host",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
 
 /// Headers that show who calls.
 const CREDENTIALS: &[&str] = &["api-key", "authorization", "cookie", "x-api-key", "x-goog-api-key"];
@@ -42,7 +28,7 @@ pub(super) fn is_value(value: &str) -> bool {
 
 /// Tells whether `name` (lower case) belongs to a connection or a message, not to a setting.
 pub(super) fn is_of_connection(name: &str) -> bool {
-    NEVER.contains(&name)
+    is_hop_by_hop(name) || matches!(name, "content-length" | "host")
 }
 
 /// Tells whether `name` (lower case) shows who calls.

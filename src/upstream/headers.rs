@@ -2,52 +2,15 @@
 
 use anteroom_actors::model::Header;
 use awc::http::header::{
-    ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue,
-    USER_AGENT,
+    ACCEPT_ENCODING, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT,
 };
 use bytes::Bytes;
 
 use super::prepared::Endpoint;
+use crate::caching::{Field, HopByHop};
 
 /// Sent where the caller names no agent, or where it is not passed on.
 const AGENT: &str = concat!("anteroom/", env!("CARGO_PKG_VERSION"));
-
-/// Headers that belong to one connection (RFC 9110 §7.6.1).
-const HOP_BY_HOP: [&str; 11] = [
-    "connection",
-    "http2-settings",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authentication-info",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
-
-/// Headers that no Connection header can remove: a peer that names them would change whose call it
-/// is, what it means, or where it ends.
-const ESSENTIAL: [&str; 17] = [
-    "api-key",
-    "authorization",
-    "cache-control",
-    "content-encoding",
-    "content-length",
-    "content-range",
-    "content-type",
-    "cookie",
-    "host",
-    "location",
-    "openai-organization",
-    "openai-project",
-    "retry-after",
-    "set-cookie",
-    "vary",
-    "www-authenticate",
-    "x-api-key",
-];
 
 /// Headers that name who pays: not passed on where the upstream has a credential of its own.
 const CREDENTIALS: [&str; 7] = [
@@ -122,14 +85,15 @@ pub(super) enum Passage {
 /// Builds the headers of a request. `None` where one cannot be sent.
 pub(super) fn for_request<'a>(
     endpoint: &Endpoint,
-    headers: impl Iterator<Item = (&'a str, &'a [u8])> + Clone,
+    headers: impl Iterator<Item = (&'a str, &'a [u8])>,
     passage: Passage,
 ) -> Option<HeaderMap> {
-    let named = named_in_connection(headers.clone());
+    let headers = headers.map(|(name, value)| Some((HeaderName::try_from(name).ok()?, value)));
+    let headers: Vec<(HeaderName, &[u8])> = headers.collect::<Option<_>>()?;
+    let hops = HopByHop::of(headers.iter().map(|(name, value)| (name.as_str(), *value)));
     let mut map = HeaderMap::with_capacity(16);
     for (name, value) in headers {
-        let name = HeaderName::try_from(name).ok()?;
-        if is_hop_by_hop(name.as_str(), &named)
+        if hops.removes(name.as_str())
             || [HOST, CONTENT_LENGTH, EXPECT].contains(&name)
             || (!endpoint.limits.pass_credential && CREDENTIALS.contains(&name.as_str()))
         {
@@ -153,10 +117,12 @@ pub(super) fn for_request<'a>(
 /// Returns the end-to-end headers of an answer by name, those of one name in the order received.
 /// Its length is left out: whoever sends it on sets that.
 pub(super) fn of_answer(map: &HeaderMap) -> Vec<Header> {
-    let pairs = || map.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-    let named = named_in_connection(pairs());
-    let mut headers: Vec<Header> = pairs()
-        .filter(|(name, _)| !is_hop_by_hop(name, &named) && *name != CONTENT_LENGTH.as_str())
+    let fields: Vec<Field<'_>> =
+        map.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+    let hops = HopByHop::of(fields.iter().copied());
+    let mut headers: Vec<Header> = fields
+        .into_iter()
+        .filter(|(name, _)| !hops.removes(name) && *name != CONTENT_LENGTH.as_str())
         .map(|(name, value)| Header { name: name.into(), value: Bytes::copy_from_slice(value) })
         .collect();
     // The library's map has no order of its own; answers to equal calls should look equal.
@@ -206,26 +172,6 @@ pub(super) fn is_event_stream(content_type: &str) -> bool {
     ["text/event-stream", "application/x-ndjson", "application/jsonl"]
         .iter()
         .any(|streamed| media_type.eq_ignore_ascii_case(streamed))
-}
-
-fn is_hop_by_hop(name: &str, named: &[Box<str>]) -> bool {
-    HOP_BY_HOP.contains(&name) || named.iter().any(|listed| **listed == *name)
-}
-
-/// Returns, in lower case, the names that Connection headers list, essential ones left out.
-fn named_in_connection<'a>(headers: impl Iterator<Item = (&'a str, &'a [u8])>) -> Vec<Box<str>> {
-    let mut named = Vec::new();
-    for (_, value) in headers.filter(|(name, _)| name.eq_ignore_ascii_case(CONNECTION.as_str())) {
-        for option in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
-            if let Ok(option) = std::str::from_utf8(option) {
-                let option = option.to_ascii_lowercase();
-                if !ESSENTIAL.contains(&option.as_str()) {
-                    named.push(option.into());
-                }
-            }
-        }
-    }
-    named
 }
 
 #[cfg(test)]

@@ -247,47 +247,28 @@ impl Call {
     ) -> Answer {
         let (call, route) = (&self.call, &self.route);
         let ruling = asking.rule(head.status, &head.headers);
-        if !route.heeds(&call.method) || self.keeps_error(head.status, &ruling) {
-            let shareable = is_shareable(&head.headers, route);
-            let stored_headers = headers::stored(&head.headers);
+        let plain = |forbidden| judge(call, route, &head, forbidden, Arc::clone(&self.book));
+        let (shareable, stored_headers, selection, judge) = if !route.heeds(&call.method)
+            || self.keeps_error(head.status, &ruling)
+        {
             let forbidden = cut.or_else(|| forbids(&head.headers, route));
-            let judge = judge(call, route, &head, forbidden, Arc::clone(&self.book));
-            let selection = Selection::default();
-            return Answer {
-                head,
-                stored_headers,
-                selection,
-                shareable,
-                body,
-                judge,
-                reshape: None,
-            };
-        }
-        let is_own = match &ruling {
-            Ruling::Forbidden(reason) => heeding::is_own(reason),
-            Ruling::Kept(_) => false,
-        };
-        let shareable = !route.shared || !(is_own || heeding::has_own_fields(&head.headers));
-        let judge = match (cut, ruling) {
-            (Some(reason), _) | (None, Ruling::Forbidden(reason)) => {
-                judge(call, route, &head, Some(reason), Arc::clone(&self.book))
-            }
-            (None, Ruling::Kept(mut keeping)) => {
-                let stored_headers = mem::take(&mut keeping.headers);
-                let selection = keeping.selection;
-                let judge = heeding_judge(self, &head, keeping);
-                return Answer {
-                    head,
-                    stored_headers,
-                    selection,
-                    shareable,
-                    body,
-                    judge,
-                    reshape: None,
-                };
+            let stored_headers = headers::stored(&head.headers);
+            let shareable = is_shareable(&head.headers, route);
+            (shareable, stored_headers, Selection::default(), plain(forbidden))
+        } else {
+            let is_own = matches!(&ruling, Ruling::Forbidden(reason) if heeding::is_own(reason));
+            let shareable = !route.shared || !(is_own || heeding::has_own_fields(&head.headers));
+            match (cut, ruling) {
+                (Some(reason), _) | (None, Ruling::Forbidden(reason)) => {
+                    (shareable, Vec::new(), Selection::default(), plain(Some(reason)))
+                }
+                (None, Ruling::Kept(mut keeping)) => {
+                    let stored_headers = mem::take(&mut keeping.headers);
+                    let selection = keeping.selection;
+                    (shareable, stored_headers, selection, heeding_judge(self, &head, keeping))
+                }
             }
         };
-        let (stored_headers, selection) = (Vec::new(), Selection::default());
         Answer { head, stored_headers, selection, shareable, body, judge, reshape: None }
     }
 }

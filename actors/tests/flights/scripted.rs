@@ -266,14 +266,17 @@ impl Stage {
     /// Asks for the answer to `call` that `wants` take.
     pub async fn resolve_call(&self, call: OriginCall, alone: bool, wants: Wants) -> Reader {
         let call = Arc::new(call);
-        loop {
-            let resolve = Resolve { call: Arc::clone(&call), wants, alone };
-            match ask(&self.topology.resolver.resolve, resolve, PATIENCE).await {
-                Ok(joined) => return joined.reader,
-                // Not started yet, or being re-created.
-                Err(_gone) => self.turn().await,
+        let joined = async {
+            loop {
+                let resolve = Resolve { call: Arc::clone(&call), wants, alone };
+                match ask(&self.topology.resolver.resolve, resolve, PATIENCE).await {
+                    Ok(joined) => return joined.reader,
+                    // Not started yet, or being re-created.
+                    Err(_gone) => self.turn().await,
+                }
             }
-        }
+        };
+        within("the resolver", joined).await
     }
 
     /// Waits for the next call of the origin.
@@ -300,9 +303,10 @@ impl Stage {
         within(&format!("{actor}'s {counter} to be {value}"), seen).await;
     }
 
-    /// Lets the other threads go on for a moment.
+    /// Lets the other threads and tasks go on.
     pub async fn turn(&self) {
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        std::thread::yield_now();
+        tokio::task::yield_now().await;
     }
 }
 

@@ -1,12 +1,15 @@
 //! A private Redis server on a socket in a scratch folder.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::thread;
 use std::time::Duration;
 
 use deadpool_redis::redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue, RedisResult, cmd};
 use tempfile::TempDir;
+use tokio::sync::oneshot;
 
 /// Long enough for a busy machine.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -34,27 +37,25 @@ impl Server {
 
     /// Starts the program in its folder and waits until it answers.
     pub async fn start(&mut self) {
-        let log = fs::File::create(self.folder.path().join("log")).expect("a log file");
-        let process = Command::new("redis-server")
+        let mut process = Command::new("redis-server")
             .args(["--port", "0", "--save", "", "--appendonly", "no", "--unixsocket"])
             .arg(self.socket())
             .arg("--dir")
             .arg(self.folder.path())
-            .stdout(log)
+            .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .expect(
                 "these tests need the program redis-server (Debian: apt-get install redis-server)",
             );
+        let log = process.stdout.take().expect("its log");
         self.process = Some(process);
-        for _ in 0..500 {
-            if self.try_run::<String>(&cmd("PING")).await.is_ok() {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
-        panic!("redis-server did not answer in 5 s; its log:\n{log}");
+        let (tell, told) = oneshot::channel();
+        thread::spawn(move || follow(log, tell));
+        let up = tokio::time::timeout(PATIENCE, told).await.map_err(|_late| "nothing in time");
+        let up = up.and_then(|told| told.map_err(|_ended| "the end of its log"));
+        up.expect("redis-server says that it is ready");
+        self.run::<String>(&cmd("PING")).await;
     }
 
     /// Ends it as a power cut would.
@@ -120,6 +121,18 @@ impl Server {
         let client = Client::open(url)?;
         let mut connection = client.get_multiplexed_async_connection_with_config(&patient).await?;
         command.query_async(&mut connection).await
+    }
+}
+
+/// Reads a server's log to its end, so that it can go on writing, and tells when it is ready.
+fn follow(log: ChildStdout, tell: oneshot::Sender<()>) {
+    let mut tell = Some(tell);
+    for line in BufReader::new(log).lines().map_while(Result::ok) {
+        if line.to_ascii_lowercase().contains("ready to accept connections")
+            && let Some(tell) = tell.take()
+        {
+            let _ = tell.send(());
+        }
     }
 }
 

@@ -1,10 +1,10 @@
 //! Answering a caller who asks whether the copy it has is still right (RFC 9111 §4.3.2, RFC 9110
 //! §13).
 
-use actix_web::http::StatusCode;
 use actix_web::http::header::{
     AGE, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH,
 };
+use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse};
 
 use crate::caching::{Answer, Chosen, Field, answer_to, fields_of_304};
@@ -18,6 +18,10 @@ pub(super) fn answered(
     received_ms: u64,
     now_ms: u64,
 ) -> HttpResponse {
+    // No other method has a copy that a condition could be about, and most requests are a POST.
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return response;
+    }
     let asked = request.headers();
     if !asked.contains_key(IF_NONE_MATCH) && !asked.contains_key(IF_MODIFIED_SINCE) {
         return response;
