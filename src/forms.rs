@@ -3,6 +3,7 @@
 //! * [`object_to_events`] and [`events_to_object`]: the two ways, with nothing lost.
 //! * [`ask_for_usage`], [`wants_usage`]: `usage` of a stream is asked for, whoever calls.
 //! * [`UsageFilter`], [`without_usage`]: and hidden from who did not ask.
+//! * [`Asking`], [`answers_message`]: a chat request with a history before it, and what is added.
 //! * [`events`]: the events of a body one by one, for a replay at some pace.
 //!
 //! Values are never read into numbers or strings: each is carried as its source spells it, so
@@ -32,6 +33,7 @@ mod speak_tests;
 mod split;
 #[cfg(test)]
 mod tree_tests;
+mod turn;
 mod usage;
 mod usage_filter;
 mod value;
@@ -40,6 +42,7 @@ pub use assemble::events_to_object;
 pub use error::FormError;
 pub use speak::object_to_events;
 pub use split::{EventBytes, events};
+pub use turn::{Asking, answers_message};
 pub use usage::{ask_for_usage, wants_usage};
 pub use usage_filter::{MAX_HELD_BYTES, UsageFilter, without_usage};
 

@@ -169,6 +169,7 @@ async fn assemble(settings: Settings) -> Result<Arc<Gateway>, ServeError> {
         l2: settings.l2(),
         l3: settings.l3(),
         purge: settings.purge(),
+        conversations: settings.conversations(),
         flights: settings.flights(),
         sentinel: settings.sentinel(),
         origin: factory,

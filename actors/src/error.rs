@@ -123,6 +123,50 @@ impl LevelError {
     }
 }
 
+/// Why a turn of a conversation did not come about. Nothing of it was written, but for
+/// [`Self::Unavailable`] at the end of a turn, after which nobody knows.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConversationError {
+    /// Another turn was under way all the time.
+    #[error("another turn of this conversation was under way for {} ms", .waited.as_millis())]
+    Busy {
+        /// How long it was waited for.
+        waited: Duration,
+    },
+    /// Another turn was written meanwhile, or the conversation was removed.
+    #[error("the conversation has changed meanwhile; send the message again")]
+    Changed,
+    /// The conversation has its largest size.
+    #[error("the conversation holds {most} bytes, which is the most (conversation.max_size)")]
+    Full {
+        /// The bound, in bytes.
+        most: u64,
+    },
+    /// The database did not answer, or said no.
+    #[error("conversations cannot be read or written at present")]
+    Unavailable(LevelError),
+}
+
+impl ConversationError {
+    /// Returns the label of the error, which is its `code` for callers too.
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::Busy { .. } => "conversation_busy",
+            Self::Changed => "conversation_changed",
+            Self::Full { .. } => "conversation_full",
+            Self::Unavailable(_) => "conversations_unavailable",
+        }
+    }
+
+    /// Returns who is at fault.
+    pub const fn fault(&self) -> Fault {
+        match self {
+            Self::Unavailable(_) => Fault::Ours,
+            Self::Busy { .. } | Self::Changed | Self::Full { .. } => Fault::Caller,
+        }
+    }
+}
+
 /// Why an origin gave no whole answer. `Clone`: everyone in a flight gets it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OriginError {

@@ -9,6 +9,7 @@
 //! * [`store`]: where bytes lie: memory, Redis, a database, and the stored format.
 //! * [`cache`]: one `CacheActor` per level, and the breaker of the outer two.
 //! * [`purging`]: how purges reach every level and every gateway.
+//! * [`conversation`]: histories of callers' conversations.
 //! * [`resolver`]: flights: one call for everyone who asks the same.
 //! * [`wiring`]: arbiters, factories, the sentinel, start and stop order.
 //!
@@ -18,6 +19,7 @@
 pub mod cache;
 pub mod clock;
 pub mod codec;
+pub mod conversation;
 pub mod error;
 pub mod message;
 pub mod model;

@@ -160,3 +160,20 @@ pub struct PurgeSettings {
     /// How long a purge is remembered: at least as long as any level may keep an answer.
     pub keep_for: Duration,
 }
+
+/// Where conversations lie, and what bounds them.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ConversationSettings {
+    /// Which database: a SQLite file of their own, or the server.
+    pub database: Database,
+    /// Most messages of a history that are sent along.
+    pub max_history: u64,
+    /// Most bytes of one conversation's messages.
+    pub max_bytes: u64,
+    /// How long a conversation is kept after its latest turn.
+    pub lifetime: Duration,
+    /// Longest wait for a lock of the database or an answer of it.
+    pub timeout: Duration,
+    /// Longest wait for a connection to the server.
+    pub connect_timeout: Duration,
+}

@@ -21,7 +21,7 @@ use actix_web::{App, Error, HttpRequest, HttpServer};
 use rustls::ServerConfig;
 
 use super::gateway::Gateway;
-use super::handlers::{guard, health, proxy};
+use super::handlers::{conversations, guard, health, proxy};
 use super::worker::Worker;
 
 /// How long a server itself waits for connections once no request is under way: idle ones are
@@ -54,11 +54,20 @@ impl Making {
         let guard = from_fn(move |request: ServiceRequest, next: Next<BoxBody>| {
             guard::guard(Rc::clone(&guarding), request, next)
         });
+        let (showing, forgetting) = (Rc::clone(&worker), Rc::clone(&worker));
+        let show = move |request: HttpRequest, name: web::Path<String>| {
+            conversations::show(Rc::clone(&showing), request, name)
+        };
+        let forget = move |request: HttpRequest, name: web::Path<String>| {
+            conversations::forget(Rc::clone(&forgetting), request, name)
+        };
         App::new()
             .wrap(Condition::new(guard::is_needed(&gateway), guard))
             .app_data(Data::from(gateway))
             .route("/health/live", web::get().to(health::live))
             .route("/health/ready", web::get().to(health::ready))
+            .route(conversations::PATH, web::get().to(show))
+            .route(conversations::PATH, web::delete().to(forget))
             .default_service(web::to(move |request: HttpRequest, payload: Payload| {
                 proxy::handle(Rc::clone(&worker), request, payload)
             }))

@@ -5,7 +5,7 @@ use std::time::Duration;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
-use anteroom_actors::error::{Fault, OriginError};
+use anteroom_actors::error::{ConversationError, Fault, OriginError};
 use serde_json::json;
 
 use super::shape::fields::FieldError;
@@ -95,6 +95,25 @@ pub enum ApiError {
     /// The provider gave no whole answer.
     #[error("{0}")]
     Origin(OriginError),
+    /// A turn of a conversation did not come about.
+    #[error("{0}")]
+    Conversation(ConversationError),
+    /// No such conversation.
+    #[error("there is no such conversation of this caller")]
+    NoConversation,
+    /// A request that is not cached cannot belong to a conversation.
+    #[error(
+        "X-Conversation-Id works only for requests on cached routes that take the usual way through the cache"
+    )]
+    NoConversations,
+    /// A request in a conversation that says nothing.
+    #[error(
+        "with X-Conversation-Id, messages must be a list with a new message in it, each with a role"
+    )]
+    NothingSaid,
+    /// An answer that came and cannot be kept in its conversation.
+    #[error("the answer cannot be kept in the conversation: it is too large, encoded or cut")]
+    NotRecorded,
     /// Something of ours broke.
     #[error("the gateway failed to handle the request")]
     Internal,
@@ -129,6 +148,11 @@ impl ApiError {
                 OriginError::BreakerOpen { .. } => "upstream_breaker_open",
                 OriginError::Internal { .. } => "internal",
             },
+            Self::Conversation(error) => error.label(),
+            Self::NoConversation => "conversation_not_found",
+            Self::NoConversations => "conversation_not_possible",
+            Self::NothingSaid => "no_new_message",
+            Self::NotRecorded => "conversation_not_recorded",
             Self::Internal => "internal",
         }
     }
@@ -150,7 +174,9 @@ impl ApiError {
             | Self::NotKept
             | Self::Unauthorised { .. }
             | Self::Limited { .. } => Fault::Caller,
-            Self::Shed(_) | Self::Internal => Fault::Ours,
+            Self::NoConversation | Self::NoConversations | Self::NothingSaid => Fault::Caller,
+            Self::Conversation(error) => error.fault(),
+            Self::Shed(_) | Self::NotRecorded | Self::Internal => Fault::Ours,
             Self::Origin(error) => error.fault(),
         }
     }
@@ -178,6 +204,16 @@ impl ApiError {
             | Self::DotSegment => StatusCode::BAD_REQUEST,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTimedOut { .. } => StatusCode::REQUEST_TIMEOUT,
+            Self::Conversation(ConversationError::Busy { .. } | ConversationError::Changed) => {
+                StatusCode::CONFLICT
+            }
+            Self::Conversation(ConversationError::Full { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Conversation(ConversationError::Unavailable(_)) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            Self::NoConversation => StatusCode::NOT_FOUND,
+            Self::NoConversations | Self::NothingSaid => StatusCode::BAD_REQUEST,
+            Self::NotRecorded => StatusCode::BAD_GATEWAY,
             Self::Unauthorised { .. } => StatusCode::UNAUTHORIZED,
             Self::Limited { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::NoRoute { .. } => StatusCode::NOT_FOUND,
@@ -205,6 +241,9 @@ impl ApiError {
             (ErrorForm::Anthropic, Self::Limited { .. }) => "rate_limit_error",
             (ErrorForm::OpenAi, Self::Limited { what, .. }) => what,
             (ErrorForm::Anthropic, Self::Origin(OriginError::TimedOut { .. })) => "timeout_error",
+            (_, Self::Conversation(ConversationError::Unavailable(_)) | Self::NotRecorded) => {
+                "api_error"
+            }
             (_, Self::Shed(_) | Self::Internal | Self::Origin(_) | Self::NotServed(_)) => {
                 "api_error"
             }

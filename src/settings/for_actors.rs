@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anteroom_actors::settings::{
-    BreakerSettings, Database, EncodingSettings, FlightSettings, L1Settings, L2Settings,
-    L3Settings, PurgeSettings, SentinelSettings,
+    BreakerSettings, ConversationSettings, Database, EncodingSettings, FlightSettings, L1Settings,
+    L2Settings, L3Settings, PurgeSettings, SentinelSettings,
 };
 
 use super::validate::sqlite_path;
@@ -13,6 +13,10 @@ use super::{Breaker, ByteSize, Settings};
 use crate::savings::{Price, PriceError, PriceTable};
 
 const DATABASE_FILE: &str = "anteroom.db";
+const CONVERSATIONS_FILE: &str = "conversations.db";
+
+/// Longest wait for a lock of the conversations' database: a caller waits, and nothing may be lost.
+const CONVERSATIONS_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A record holds, beside the answer, its key, tags and headers.
 const RECORD_OVERHEAD: ByteSize = ByteSize::from_kib(64);
@@ -82,6 +86,22 @@ impl Settings {
             encoding: self.encoding(),
             breaker: breaker(&l3.breaker),
         })
+    }
+
+    /// Returns where conversations lie: beside L3 on a server, otherwise in a file of their own.
+    pub fn conversations(&self) -> ConversationSettings {
+        let conversation = &self.conversation;
+        ConversationSettings {
+            database: match self.database() {
+                Database::Sqlite(_) => Database::Sqlite(self.data_dir.join(CONVERSATIONS_FILE)),
+                server @ Database::Postgres(_) => server,
+            },
+            max_history: u64::try_from(conversation.max_history).unwrap_or(u64::MAX),
+            max_bytes: conversation.max_size.as_u64(),
+            lifetime: conversation.lifetime.get(),
+            timeout: CONVERSATIONS_TIMEOUT,
+            connect_timeout: self.l3.connect_timeout.get(),
+        }
     }
 
     /// Returns how purges spread. They are remembered for longer than any level keeps an answer.

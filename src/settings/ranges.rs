@@ -182,6 +182,9 @@ const RANGES: &[(&str, Range)] = &[
     ("response.live_level", count(1, 5)),
     ("memory.threshold", size(mib(16), tib(1))),
     ("conversation.max_history", count(1, 10_000)),
+    ("conversation.lifetime", time(secs(1), days(3_650))),
+    ("conversation.max_size", size(kib(1), mib(256))),
+    ("conversation.turn_timeout", time(ms(1), minutes(10))),
     ("models.max_loaded", count(1, 1_000)),
 ];
 

@@ -1,9 +1,9 @@
-//! Memory and learning: sections that are checked and shown, and not read by any part of
-//! this version yet. Unit, range and default of each key stand in `config.yaml`.
+//! Memory, learning and conversations: some sections are checked and shown, and not read by any
+//! part of this version yet. Unit, range and default of each key stand in `config.yaml`.
 
 use serde::{Deserialize, Serialize};
 
-use super::units::ByteSize;
+use super::units::{ByteSize, HumanDuration};
 
 /// The gateway's own memory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,13 +53,24 @@ impl Default for Scaler {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Conversation {
-    /// Most messages kept of one conversation.
+    /// Most messages of a conversation that go along with a new one.
     pub max_history: usize,
+    /// How long a conversation is kept after its latest turn.
+    pub lifetime: HumanDuration,
+    /// Most bytes of one conversation's messages.
+    pub max_size: ByteSize,
+    /// Longest wait for a turn of the same conversation that is under way.
+    pub turn_timeout: HumanDuration,
 }
 
 impl Default for Conversation {
     fn default() -> Self {
-        Self { max_history: 50 }
+        Self {
+            max_history: 50,
+            lifetime: HumanDuration::from_secs(30 * 86_400),
+            max_size: ByteSize::from_mib(4),
+            turn_timeout: HumanDuration::from_secs(30),
+        }
     }
 }
 

@@ -296,7 +296,7 @@ const fn value(
 }
 
 /// Every number of every actor.
-pub const ACTOR_NUMBERS: [ActorNumber; 42] = [
+pub const ACTOR_NUMBERS: [ActorNumber; 48] = [
     event("lookups", &["l1", "l2", "l3"], "a key was asked for; hit, miss, error or skipped"),
     event("hits", &["l1", "l2", "l3"], "a lookup found a fresh entry"),
     event("misses", &["l1", "l2", "l3"], "a lookup found none"),
@@ -317,7 +317,11 @@ pub const ACTOR_NUMBERS: [ActorNumber; 42] = [
     event("insert_drops", &["l2", "l3"], "a write was dropped: server away or a queue full"),
     event("damaged", &["l2", "l3"], "a stored record was not what was written, and was removed"),
     event("evictions", &["l1", "l3"], "an entry left to make room"),
-    event("expired", &["l1", "l3"], "an entry left because its time was over"),
+    event(
+        "expired",
+        &["l1", "l3", "conversations"],
+        "an entry or a conversation left because its time was over",
+    ),
     event("purged", &["l1", "l2", "l3"], "an entry was not served, or not taken: it was purged"),
     event("erased", &["l3"], "a row was removed behind, because it had been purged"),
     event("applied", &["purging"], "a purge was made here"),
@@ -335,7 +339,17 @@ pub const ACTOR_NUMBERS: [ActorNumber; 42] = [
     value("writes_in_flight", &["l2"], "writes without a reply yet"),
     value("pending_writes", &["l3"], "entries taken and not yet committed"),
     value("pending_bytes", &["l3"], "their bytes"),
-    value("hanging_threads", &["l3"], "database threads given up because a call did not return"),
+    event("recalls", &["conversations"], "a turn of a conversation was asked for"),
+    event("appends", &["conversations"], "a turn was given to be written"),
+    event("forgets", &["conversations"], "a caller removed a conversation, or tried to"),
+    event("turns_written", &["conversations"], "a turn was committed"),
+    event("commits", &["conversations"], "a transaction with one or more turns was committed"),
+    value("turns_under_way", &["conversations"], "conversations with a turn under way"),
+    value(
+        "hanging_threads",
+        &["l3", "conversations"],
+        "database threads given up because a call did not return",
+    ),
     value("flights", &["resolver"], "flights under way that can be joined"),
     event("led", &["resolver"], "a request started a flight"),
     event("joined", &["resolver"], "a request joined a flight"),

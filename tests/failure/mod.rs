@@ -6,6 +6,7 @@ mod client_framing;
 mod client_leaves;
 mod client_slow;
 mod client_targets;
+mod conversations_killed;
 mod load;
 mod memory;
 mod postgres;

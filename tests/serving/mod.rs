@@ -3,6 +3,7 @@
 mod apis;
 mod client_keys;
 mod client_limits;
+mod conversations;
 mod embeddings;
 mod encodings;
 mod explain;

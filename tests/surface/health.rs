@@ -33,7 +33,20 @@ fn every_actor_is_shown_with_all_that_is_promised() {
     let actors = health["actors"].as_array().expect("a list");
     let mut names: Vec<_> = actors.iter().filter_map(|actor| actor["name"].as_str()).collect();
     names.sort_unstable();
-    assert_eq!(names, ["fetch-0", "l1", "l2", "l3", "purging", "recorder", "resolver", "sentinel"]);
+    assert_eq!(
+        names,
+        [
+            "conversations",
+            "fetch-0",
+            "l1",
+            "l2",
+            "l3",
+            "purging",
+            "recorder",
+            "resolver",
+            "sentinel"
+        ]
+    );
     for actor in actors {
         let members = actor.as_object().expect("an object");
         let mut keys: Vec<_> = members.keys().map(String::as_str).collect();

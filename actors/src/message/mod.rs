@@ -5,6 +5,7 @@
 
 mod ask;
 mod claim;
+mod conversation;
 mod level;
 mod observe;
 mod purge;
@@ -13,6 +14,7 @@ mod telemetry;
 
 pub use ask::ask;
 pub use claim::{Claim, ClaimToken, Claimed, Release, Renew};
+pub use conversation::{Append, ConversationHandle, Forget, Look, Recall, TurnHold};
 pub use level::{
     Flush, Insert, InsertKind, InsertOutcome, LevelHandle, Lookup, LookupMany, Peek, Touched,
 };

@@ -1,5 +1,6 @@
 //! Values that flow between the parts. No actix, no I/O.
 
+mod conversation;
 mod encoding;
 mod entry;
 mod form;
@@ -14,6 +15,7 @@ mod usage;
 mod versions;
 mod wants;
 
+pub use conversation::{ConversationId, History, Turn};
 pub use encoding::{Encoding, Encodings, TAG_LEN};
 pub use entry::{Entry, Header, Selection};
 pub use form::Form;

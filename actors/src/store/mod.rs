@@ -5,5 +5,5 @@ pub mod memory;
 pub mod record;
 pub mod redis;
 
-pub use database::{Database, DatabaseSnapshot};
+pub use database::{Conversations, ConversationsSnapshot, Database, DatabaseSnapshot};
 pub use redis::RedisStore;

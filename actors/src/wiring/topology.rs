@@ -8,17 +8,21 @@ use actix::{Actor, Arbiter};
 use super::health::SystemHealth;
 use super::sentinel_actor::{Observe, SentinelActor};
 use super::wards::{
-    Known, Panics, fetch_ward, l1_ward, l2_ward, l3_ward, purge_ward, resolver_ward,
+    Known, Panics, conversation_ward, fetch_ward, l1_ward, l2_ward, l3_ward, purge_ward,
+    resolver_ward,
 };
 use super::watch::Ward;
 use crate::clock::SharedClock;
 use crate::error::AskError;
-use crate::message::{CatchUp, Flush, LevelHandle, PurgeHandle, Slot, Touched, ask};
+use crate::message::{
+    CatchUp, ConversationHandle, Flush, LevelHandle, PurgeHandle, Slot, Touched, ask,
+};
 use crate::model::{Level, Purges, Versions};
 use crate::origin::OriginFactory;
 use crate::resolver::{FetchPorts, Levels, ResolverHandle};
 use crate::settings::{
-    FlightSettings, L1Settings, L2Settings, L3Settings, PurgeSettings, SentinelSettings,
+    ConversationSettings, FlightSettings, L1Settings, L2Settings, L3Settings, PurgeSettings,
+    SentinelSettings,
 };
 
 /// Longest wait for the sentinel's answer.
@@ -37,6 +41,8 @@ pub struct Plan {
     pub l3: Option<L3Settings>,
     /// How purges spread.
     pub purge: PurgeSettings,
+    /// Where conversations lie.
+    pub conversations: ConversationSettings,
     /// How flights end.
     pub flights: FlightSettings,
     /// How the sentinel watches.
@@ -68,6 +74,8 @@ pub struct Topology {
     pub purges: Purges,
     /// Purges more.
     pub purging: PurgeHandle,
+    /// Callers' conversations.
+    pub conversations: ConversationHandle,
     /// What was replaced in L1.
     pub versions: Versions,
     fetching: Arc<[Slot<Flush>]>,
@@ -99,11 +107,13 @@ impl Topology {
             clock: plan.clock,
         };
         let purging = PurgeHandle::new();
+        let conversations = ConversationHandle::new();
         let mut wards = vec![
             l1_ward(plan.l1, [&l1, &l2, &l3], &touched, &known, &mut panics),
             l2_ward(plan.l2, &l2, &purging, &known, &mut panics),
             l3_ward(plan.l3, &l3, &known, &mut panics),
             purge_ward(plan.purge, [&l2, &l3], &purging, &known, &mut panics),
+            conversation_ward(plan.conversations, &conversations, &known, &mut panics),
         ];
         let mut fetching = Vec::new();
         let mut fetch_wards = Vec::new();
@@ -154,6 +164,7 @@ impl Topology {
             resolver,
             purges: known.purges,
             purging,
+            conversations,
             versions: known.versions,
             fetching: fetching.into(),
             sentinel,
@@ -189,7 +200,8 @@ impl Topology {
             let landed = flushed(flights, deadline.mul_f32(0.75)).await;
             // What is not recorded now is what the levels' own restarts do not know.
             flushed(vec![&self.purging.flush], LAST_OFFER.min(deadline.mul_f32(0.1))).await;
-            flushed(levels, deadline).await && landed
+            let written = flushed(vec![&self.conversations.flush], deadline).await;
+            flushed(levels, deadline).await && landed && written
         };
         tokio::time::timeout(deadline, work).await.unwrap_or(false)
     }

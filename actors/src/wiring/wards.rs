@@ -7,12 +7,15 @@ use actix::{Actor, Addr};
 use super::watch::Ward;
 use crate::cache::{L1Actor, L2Actor, L3Actor};
 use crate::clock::SharedClock;
-use crate::message::{Flush, LevelHandle, PurgeHandle, Slot, Touched};
+use crate::conversation::ConversationActor;
+use crate::message::{ConversationHandle, Flush, LevelHandle, PurgeHandle, Slot, Touched};
 use crate::model::{Purges, Versions};
 use crate::origin::OriginFactory;
 use crate::purging::PurgeActor;
 use crate::resolver::{Fetch, FetchActor, FetchPorts, Levels, ResolverActor, ResolverHandle};
-use crate::settings::{FlightSettings, L1Settings, L2Settings, L3Settings, PurgeSettings};
+use crate::settings::{
+    ConversationSettings, FlightSettings, L1Settings, L2Settings, L3Settings, PurgeSettings,
+};
 
 /// What several actors know together.
 #[derive(Clone)]
@@ -149,6 +152,25 @@ pub(super) fn purge_ward(
         },
         move |addr| {
             PurgeActor::connect(addr, &handle);
+            panic(addr);
+        },
+        move || asked.in_flight(),
+    )
+}
+
+pub(super) fn conversation_ward(
+    settings: ConversationSettings,
+    handle: &ConversationHandle,
+    known: &Known,
+    panics: &mut Panics,
+) -> Ward {
+    let (clock, asked) = (Arc::clone(&known.clock), handle.clone());
+    let (handle, panic) = (handle.clone(), panics.port("conversations"));
+    Ward::on(
+        "conversations",
+        move || ConversationActor::new(&settings, Arc::clone(&clock)),
+        move |addr| {
+            ConversationActor::connect(addr, &handle);
             panic(addr);
         },
         move || asked.in_flight(),

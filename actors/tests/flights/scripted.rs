@@ -12,7 +12,8 @@ use anteroom_actors::model::{CacheKey, Entry, Form, Freshness, Labels, Lifetimes
 use anteroom_actors::origin::{Answer, Head, Origin, OriginCall, OriginFactory, Reply};
 use anteroom_actors::resolver::{Reader, Resolve};
 use anteroom_actors::settings::{
-    EncodingSettings, FlightSettings, L1Settings, PurgeSettings, SentinelSettings,
+    ConversationSettings, Database, EncodingSettings, FlightSettings, L1Settings, PurgeSettings,
+    SentinelSettings,
 };
 use anteroom_actors::wiring::{Plan, Topology};
 use bytes::Bytes;
@@ -215,6 +216,15 @@ impl Stage {
             },
             l2: None,
             l3: None,
+            conversations: ConversationSettings {
+                // Nobody converses here, and nothing can be made there.
+                database: Database::Sqlite("/dev/null/conversations.db".into()),
+                max_history: 50,
+                max_bytes: 1 << 20,
+                lifetime: Duration::from_secs(60),
+                timeout: Duration::from_secs(1),
+                connect_timeout: Duration::from_secs(1),
+            },
             purge: PurgeSettings {
                 poll_interval: Duration::from_millis(50),
                 record_timeout: Duration::from_secs(1),

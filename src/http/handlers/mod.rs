@@ -3,6 +3,8 @@
 mod asked;
 pub mod cache_admin;
 mod conditions;
+pub mod conversations;
+mod conversing;
 mod conversion;
 mod directives;
 mod embeddings_items;
@@ -16,6 +18,7 @@ mod hits;
 mod invalidation;
 pub mod proxy;
 mod reading;
+mod recording;
 mod replay;
 pub mod savings;
 mod selecting;

@@ -16,7 +16,7 @@ use super::conversion::in_form;
 use super::directives::Directives;
 use super::hits::{How, Looked, head_of, hit, lease_hit, masked};
 use super::reading::Understood;
-use super::{embeddings_list, flight, forward};
+use super::{conversing, embeddings_list, flight, forward};
 use crate::caching::Way;
 use crate::canonical::ErrorForm;
 use crate::http::body::{self, CallersBody};
@@ -45,6 +45,10 @@ pub async fn handle(worker: Rc<Worker>, request: HttpRequest, payload: Payload) 
         }
         Ok(route) if route.cached => {
             cached(&worker, route, &request, payload, arrived, under_way).await
+        }
+        Ok(route) if conversing::is_one(route, &request) => {
+            let response = refuse(&worker, route, arrived, &ApiError::NoConversations);
+            CallersBody::new(payload).close_after(response)
         }
         Ok(route) => {
             let from = forward::Source { worker: &worker, route, request: &request, arrived };
@@ -119,11 +123,20 @@ async fn cached(
     let is_revoked = worker.gateway.revoked.holds(|| asked.scope());
     match asked.way() {
         Way::Lookup | Way::WriteThrough => {}
+        Way::Pass(_) if conversing::is_one(route, request) => {
+            return refuse(worker, route, arrived, &ApiError::NoConversations);
+        }
         Way::Pass(reason) => {
             let from = forward::Source { worker, route, request, arrived };
             return from.bypass(asked.body, (reason, None), under_way).await;
         }
         Way::GatewayTimeout => return refuse(worker, route, arrived, &ApiError::NotKept),
+    }
+    if conversing::is_one(route, request) {
+        return match asked.inflated().await {
+            Ok(asked) => conversing::answer(worker, asked, under_way).await,
+            Err(error) => refuse(worker, route, arrived, &error),
+        };
     }
     // Of the body as it came: a repeat is not inflated again.
     let digest = asked.digest();
@@ -149,7 +162,7 @@ async fn cached(
 }
 
 /// Answers a request that no lease answers; `meaning` is what is remembered of it.
-async fn unleased(
+pub(super) async fn unleased(
     worker: &Rc<Worker>,
     asked: Asked<'_>,
     (digest, meaning): (Digest, Option<Meaning>),

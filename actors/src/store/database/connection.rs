@@ -11,11 +11,15 @@ use super::failure::Failure;
 use super::postgres::PostgresServer;
 use super::schema::__diesel_schema_migrations as applied;
 use super::sqlite::SqliteFile;
-use crate::settings::{Database as Place, L3Settings};
+use crate::settings::{ConversationSettings, Database as Place, L3Settings};
 
 pub(super) const SQLITE_MIGRATIONS: EmbeddedMigrations = embed_migrations!("../migrations/sqlite");
 pub(super) const POSTGRES_MIGRATIONS: EmbeddedMigrations =
     embed_migrations!("../migrations/postgres");
+pub(super) const SQLITE_CONVERSATIONS: EmbeddedMigrations =
+    embed_migrations!("../migrations/conversations/sqlite");
+pub(super) const POSTGRES_CONVERSATIONS: EmbeddedMigrations =
+    embed_migrations!("../migrations/conversations/postgres");
 
 /// A connection, used by one thread at a time.
 pub(super) enum Connection {
@@ -55,6 +59,8 @@ pub(super) enum Purpose {
     Reading,
     /// Batches, upkeep: behind the response, may wait a little.
     Writing,
+    /// Turns of conversations, with a caller waiting: what is committed stays.
+    Conversing,
 }
 
 /// Opens connections to the one database of the settings; shared by all threads.
@@ -68,6 +74,16 @@ impl Opener {
     pub(super) fn new(settings: &L3Settings) -> Self {
         match &settings.database {
             Place::Sqlite(path) => Self::Sqlite(SqliteFile::new(path, settings.timeout)),
+            Place::Postgres(url) => {
+                Self::Postgres(PostgresServer::new(url, settings.timeout, settings.connect_timeout))
+            }
+        }
+    }
+
+    /// Of the conversations, whose file is one of their own and never moved aside.
+    pub(super) fn of_conversations(settings: &ConversationSettings) -> Self {
+        match &settings.database {
+            Place::Sqlite(path) => Self::Sqlite(SqliteFile::kept(path, settings.timeout)),
             Place::Postgres(url) => {
                 Self::Postgres(PostgresServer::new(url, settings.timeout, settings.connect_timeout))
             }
@@ -98,7 +114,7 @@ impl Opener {
         match (self, purpose) {
             (Self::Sqlite(_), _) => Duration::from_secs(30),
             (Self::Postgres(_), Purpose::Reading) => Duration::from_secs(1),
-            (Self::Postgres(_), Purpose::Writing) => Duration::from_secs(3),
+            (Self::Postgres(_), Purpose::Writing | Purpose::Conversing) => Duration::from_secs(3),
         }
     }
 

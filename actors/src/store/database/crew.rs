@@ -160,6 +160,7 @@ impl Crew {
             let name = match self.shared.purpose {
                 Purpose::Reading => "l3-read",
                 Purpose::Writing => "l3-write",
+                Purpose::Conversing => "conversations",
             };
             let started = thread::Builder::new()
                 .name(name.to_owned())

@@ -4,6 +4,8 @@
 //! threads; writes are gathered while the last ones are being committed.
 
 mod connection;
+mod conversation_queries;
+mod conversations;
 mod crew;
 mod failure;
 mod postgres;
@@ -25,6 +27,7 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use self::connection::{Connection, Opener, Purpose};
+pub use self::conversations::{Conversations, ConversationsSnapshot};
 use self::crew::{Crew, Ground, Question};
 use self::failure::Failure;
 use self::upkeep::Upkeep;

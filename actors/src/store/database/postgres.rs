@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use diesel::prelude::*;
-use diesel_migrations::MigrationHarness as _;
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _};
 
-use super::connection::{POSTGRES_MIGRATIONS, Purpose, is_up_to_date};
+use super::connection::{POSTGRES_CONVERSATIONS, POSTGRES_MIGRATIONS, Purpose, is_up_to_date};
 use super::failure::{Failure, reason};
 
 /// Connection parameters we set where the URL does not: a peer that vanished is noticed while
@@ -86,12 +86,20 @@ impl PostgresServer {
 
     fn prepare(&self, open: &mut PgConnection, purpose: Purpose) -> Result<(), Failure> {
         self.set_statement_timeout(open, WRITE_STATEMENT)?;
+        if purpose == Purpose::Conversing {
+            // An acknowledged turn stays, whatever the URL says of the cache's.
+            set(open, "SET synchronous_commit = on")?;
+            if !is_up_to_date(open, &POSTGRES_CONVERSATIONS) {
+                migrate(open, POSTGRES_CONVERSATIONS)?;
+            }
+            return Ok(());
+        }
         if !self.keeps_synchronous_commit {
             // A cache may lose its last moments; D1: 209 commits a second become 10,000.
             set(open, "SET synchronous_commit = off")?;
         }
         if !is_up_to_date(open, &POSTGRES_MIGRATIONS) {
-            migrate(open)?;
+            migrate(open, POSTGRES_MIGRATIONS)?;
         }
         if purpose == Purpose::Reading {
             self.set_statement_timeout(open, self.read_statement)?;
@@ -133,14 +141,12 @@ fn set(open: &mut PgConnection, statement: &str) -> Result<(), Failure> {
         .map_err(|error| Failure::of_statement(&error, WRITE_STATEMENT))
 }
 
-fn migrate(open: &mut PgConnection) -> Result<(), Failure> {
+fn migrate(open: &mut PgConnection, migrations: EmbeddedMigrations) -> Result<(), Failure> {
     use diesel::result::Error;
     open.transaction(|open| {
         diesel::sql_query(format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
             .execute(open)?;
-        open.run_pending_migrations(POSTGRES_MIGRATIONS)
-            .map(|_| ())
-            .map_err(Error::QueryBuilderError)
+        open.run_pending_migrations(migrations).map(|_| ()).map_err(Error::QueryBuilderError)
     })
     .map_err(|error| match error {
         Error::QueryBuilderError(error) => Failure::of_text(&error.to_string(), WRITE_STATEMENT),

@@ -1,6 +1,26 @@
 //! The tables, as `migrations/` makes them in both databases.
 
 diesel::table! {
+    conversations (id) {
+        id -> Binary,
+        turns -> BigInt,
+        bytes -> BigInt,
+        system_messages -> Binary,
+        expires_at_ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    conversation_turns (conversation, number) {
+        conversation -> Binary,
+        number -> BigInt,
+        messages -> BigInt,
+        opens -> BigInt,
+        body -> Binary,
+    }
+}
+
+diesel::table! {
     entries (key) {
         key -> Binary,
         record -> Binary,

@@ -13,7 +13,7 @@ use diesel::sql_types::Text;
 use diesel_migrations::MigrationHarness as _;
 use parking_lot::Mutex;
 
-use super::connection::{Purpose, SQLITE_MIGRATIONS, is_up_to_date};
+use super::connection::{Purpose, SQLITE_CONVERSATIONS, SQLITE_MIGRATIONS, is_up_to_date};
 use super::failure::{Failure, reason};
 
 /// Longest wait for a lock while opening, and for another thread that is opening.
@@ -32,6 +32,8 @@ const DAMAGE_MARK: &str = "-damaged";
 pub(super) struct SqliteFile {
     path: PathBuf,
     read_lock: Duration,
+    /// Whether it holds what exists nowhere else: committed to the disk, never moved aside.
+    is_kept: bool,
     prepared: Mutex<bool>,
     notice: Mutex<Option<String>>,
 }
@@ -42,9 +44,15 @@ impl SqliteFile {
         Self {
             path: path.to_owned(),
             read_lock,
+            is_kept: false,
             prepared: Mutex::new(false),
             notice: Mutex::new(None),
         }
+    }
+
+    /// Names the file of the conversations, which exist nowhere else.
+    pub(super) fn kept(path: &Path, lock: Duration) -> Self {
+        Self { is_kept: true, ..Self::new(path, lock) }
     }
 
     /// Opens the file. The first call makes what is missing and moves what is damaged aside.
@@ -57,7 +65,7 @@ impl SqliteFile {
         *prepared = true;
         let lock = match purpose {
             Purpose::Reading => self.read_lock,
-            Purpose::Writing => WRITE_LOCK.max(self.read_lock),
+            Purpose::Writing | Purpose::Conversing => WRITE_LOCK.max(self.read_lock),
         };
         set_busy_timeout(&mut connection, lock)?;
         Ok(connection)
@@ -68,6 +76,9 @@ impl SqliteFile {
     }
 
     pub(super) fn note_damage(&self) {
+        if self.is_kept {
+            return;
+        }
         if let Err(error) = make_private_file(&beside(&self.path, DAMAGE_MARK)) {
             tracing::warn!(level = "L3", %error, "failed to mark the damaged database file");
         }
@@ -87,6 +98,9 @@ impl SqliteFile {
             }
         };
         let Failure::FileDamaged(why) = found else { return Err(found) };
+        if self.is_kept {
+            return Err(Failure::FileDamaged(why));
+        }
         let aside = self.move_aside(wall_ms).map_err(|error| {
             Failure::Lost(reason(&format!("failed to move the damaged file aside: {error}")))
         })?;
@@ -114,9 +128,13 @@ impl SqliteFile {
         let path = if self.path.is_relative() { format!("./{path}") } else { path.to_owned() };
         let mut open = SqliteConnection::establish(&path).map_err(|error| failed(&error))?;
         set_busy_timeout(&mut open, OPENING)?;
-        // WAL and NORMAL: a power cut may lose the last commits, never the file. The limit is in
-        // bytes.
-        run(&mut open, "PRAGMA synchronous=NORMAL; PRAGMA journal_size_limit=67108864")?;
+        // WAL and NORMAL: a power cut may lose the last commits, never the file; with FULL not
+        // even them. The limit is in bytes.
+        let synchronous = if self.is_kept { "FULL" } else { "NORMAL" };
+        run(
+            &mut open,
+            &format!("PRAGMA synchronous={synchronous}; PRAGMA journal_size_limit=67108864"),
+        )?;
         Ok(open)
     }
 
@@ -138,11 +156,12 @@ impl SqliteFile {
             run(&mut open, "PRAGMA auto_vacuum=INCREMENTAL")?;
         }
         run(&mut open, "PRAGMA journal_mode=WAL")?;
-        if is_up_to_date(&mut open, &SQLITE_MIGRATIONS) {
+        let migrations = if self.is_kept { SQLITE_CONVERSATIONS } else { SQLITE_MIGRATIONS };
+        if is_up_to_date(&mut open, &migrations) {
             return Ok(open);
         }
         open.immediate_transaction(|open| {
-            open.run_pending_migrations(SQLITE_MIGRATIONS)
+            open.run_pending_migrations(migrations)
                 .map(|_| ())
                 .map_err(diesel::result::Error::QueryBuilderError)
         })

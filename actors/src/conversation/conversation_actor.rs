@@ -1,0 +1,180 @@
+//! Callers' conversations: their turns, one after another, in the database.
+//!
+//! * Owns: the turns under way and the database's threads.
+//! * Answers: [`Recall`], [`Append`], [`Look`], [`Forget`], [`Flush`], [`Ping`].
+//! * Sends: nothing.
+//! * Fails: closed. A turn that cannot be committed is told to its caller; nothing is dropped
+//!   silently. Where this actor is re-created while a turn is under way, the turn's number keeps
+//!   another from being written in its place.
+//! * Thread: any arbiter; statements run on threads of the database's own.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use actix::{Actor, Addr, AsyncContext as _, Context, Handler, MessageResult, ResponseFuture};
+
+use super::TurnLocks;
+use crate::clock::SharedClock;
+use crate::error::ConversationError;
+#[cfg(feature = "fault-injection")]
+use crate::message::Panic;
+use crate::message::{
+    ActorState, Append, ConversationHandle, Flush, Forget, Look, Ping, Recall, Report, TurnHold,
+};
+use crate::model::History;
+use crate::settings::ConversationSettings;
+use crate::store::Conversations;
+
+/// Time between two looks after the database's threads.
+const TEND_EVERY: Duration = Duration::from_millis(500);
+/// Pause between two looks for turns that are still being written.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
+/// The conversations.
+pub struct ConversationActor {
+    store: Rc<Conversations>,
+    locks: TurnLocks,
+    max_bytes: u64,
+    counters: Counters,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    recalls: u64,
+    appends: u64,
+    forgets: u64,
+}
+
+impl ConversationActor {
+    /// Creates the actor and starts the database's threads.
+    pub fn new(settings: &ConversationSettings, clock: SharedClock) -> Self {
+        Self {
+            store: Rc::new(Conversations::start(settings, clock)),
+            locks: TurnLocks::default(),
+            max_bytes: settings.max_bytes,
+            counters: Counters::default(),
+        }
+    }
+
+    /// Puts the address of a started actor where its askers look for it.
+    pub fn connect(addr: &Addr<Self>, handle: &ConversationHandle) {
+        handle.recall.put(addr.clone().recipient());
+        handle.append.put(addr.clone().recipient());
+        handle.look.put(addr.clone().recipient());
+        handle.forget.put(addr.clone().recipient());
+        handle.flush.put(addr.clone().recipient());
+    }
+}
+
+impl Actor for ConversationActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        context.run_interval(TEND_EVERY, |actor, _| actor.store.tend());
+    }
+}
+
+impl Handler<Recall> for ConversationActor {
+    type Result = ResponseFuture<Result<(History, TurnHold), ConversationError>>;
+
+    fn handle(&mut self, Recall { id, wait }: Recall, _: &mut Self::Context) -> Self::Result {
+        self.counters.recalls += 1;
+        let (store, locks, most) = (Rc::clone(&self.store), self.locks.clone(), self.max_bytes);
+        Box::pin(async move {
+            let hold = locks.take(id, wait).await;
+            let hold = hold.ok_or(ConversationError::Busy { waited: wait })?;
+            let history = store.read(id).await?.unwrap_or_default();
+            if history.bytes >= most {
+                return Err(ConversationError::Full { most });
+            }
+            Ok((history, hold))
+        })
+    }
+}
+
+impl Handler<Append> for ConversationActor {
+    type Result = ResponseFuture<Result<(), ConversationError>>;
+
+    fn handle(&mut self, append: Append, _: &mut Self::Context) -> Self::Result {
+        self.counters.appends += 1;
+        let store = Rc::clone(&self.store);
+        Box::pin(async move {
+            let Append { id, number, system, turn, hold } = append;
+            let appended = store.append(id, number, system, turn).await;
+            drop(hold);
+            appended
+        })
+    }
+}
+
+impl Handler<Look> for ConversationActor {
+    type Result = ResponseFuture<Result<Option<History>, ConversationError>>;
+
+    fn handle(&mut self, Look { id }: Look, _: &mut Self::Context) -> Self::Result {
+        let store = Rc::clone(&self.store);
+        Box::pin(async move { store.read(id).await })
+    }
+}
+
+impl Handler<Forget> for ConversationActor {
+    type Result = ResponseFuture<Result<bool, ConversationError>>;
+
+    fn handle(&mut self, Forget { id, wait }: Forget, _: &mut Self::Context) -> Self::Result {
+        self.counters.forgets += 1;
+        let (store, locks) = (Rc::clone(&self.store), self.locks.clone());
+        Box::pin(async move {
+            let hold = locks.take(id, wait).await;
+            let _hold = hold.ok_or(ConversationError::Busy { waited: wait })?;
+            store.forget(id).await
+        })
+    }
+}
+
+impl Handler<Flush> for ConversationActor {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, _: Flush, _: &mut Self::Context) -> Self::Result {
+        let store = Rc::clone(&self.store);
+        Box::pin(async move {
+            while store.snapshot().pending > 0 {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        })
+    }
+}
+
+impl Handler<Ping> for ConversationActor {
+    type Result = MessageResult<Ping>;
+
+    fn handle(&mut self, _: Ping, _: &mut Self::Context) -> Self::Result {
+        let store = self.store.snapshot();
+        let error = store.damage.or(store.trouble);
+        let state = if error.is_some() { ActorState::Degraded } else { ActorState::Running };
+        let under_way = u64::try_from(self.locks.under_way()).unwrap_or(u64::MAX);
+        MessageResult(Report {
+            state,
+            pending: store.pending,
+            last_error: error,
+            counters: vec![
+                ("recalls", self.counters.recalls),
+                ("appends", self.counters.appends),
+                ("forgets", self.counters.forgets),
+                ("turns_written", store.written),
+                ("commits", store.commits),
+                ("expired", store.expired),
+                ("turns_under_way", under_way),
+                ("hanging_threads", store.hanging_threads),
+            ],
+        })
+    }
+}
+
+#[cfg(feature = "fault-injection")]
+impl Handler<Panic> for ConversationActor {
+    type Result = ();
+
+    #[expect(clippy::panic, reason = "what the message asks for, in test builds only")]
+    fn handle(&mut self, _: Panic, _: &mut Self::Context) {
+        panic!("the conversations were asked to panic");
+    }
+}
