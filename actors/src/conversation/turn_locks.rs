@@ -65,13 +65,10 @@ mod tests {
         let first = locks.take(ID, SECOND).await.expect("a turn");
         let other = locks.take(OTHER, SECOND).await.expect("another's turn");
         assert!(locks.take(ID, SECOND).await.is_none(), "not while it is held");
-        let waiting = {
-            let locks = locks.clone();
-            tokio::spawn(async move { locks.take(ID, SECOND).await.is_some() })
-        };
-        tokio::task::yield_now().await;
-        drop(first);
-        assert!(waiting.await.expect("no panic"));
+        let waiting = locks.take(ID, SECOND);
+        let (second, ()) = tokio::join!(waiting, async { drop(first) });
+        assert!(second.is_some(), "it comes when the one before has gone");
+        drop(second);
         drop(other);
         assert_eq!(locks.under_way(), 0, "nothing is left behind");
     }
