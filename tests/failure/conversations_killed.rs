@@ -106,6 +106,7 @@ fn check(gateway: &Gateway, known: &Acknowledged) {
     }
 }
 
+#[expect(clippy::print_stdout, reason = "the numbers of a soak")]
 #[test]
 fn acknowledged_turns_survive_kill_9_in_order_and_none_twice() {
     let size = Size::of_this_run();
