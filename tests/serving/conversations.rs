@@ -244,6 +244,10 @@ fn a_request_that_cannot_be_a_turn_says_why() {
     }
     gateway.send(&said("c", body(json!([])))).expect_status(400);
     gateway.send(&say("c", "one").header("X-Fields", "id")).expect_status(400);
+    let past = json!({"model": "m", "messages": [{"role": "user", "content": "one"}],
+        "stream_options": {"include_usage": true}});
+    let refused = gateway.send(&said("c", past)).expect_status(400);
+    assert_eq!(refused.json()["error"]["code"], "conversation_not_possible");
     assert_eq!(provider.num_calls(), 0);
     gateway.send(&say("c", &"x".repeat(1_024))).expect_status(200);
     let full = gateway.send(&say("c", "more")).expect_status(413);

@@ -177,6 +177,10 @@ pub(super) async fn unleased(
         Some(meaning) => meaning,
         None => match asked.understand(&directives).await {
             Err(error) => return refuse(worker, route, arrived, &error),
+            // Before it costs anything: such an answer may come in an encoding that is not read.
+            Ok((Understood::Bypass(_), _)) if conversing::is_one(route, request) => {
+                return refuse(worker, route, arrived, &ApiError::NoConversations);
+            }
             Ok((Understood::Bypass(reason), model)) => {
                 let from = forward::Source { worker, route, request, arrived };
                 return from.bypass(asked.body, (reason, model), under_way).await;
