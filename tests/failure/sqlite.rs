@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::load;
-use crate::support::gateway::{Gateway, actor};
+use crate::support::client::Request;
+use crate::support::gateway::{Gateway, actor, chat};
 use crate::support::process::{Process, variable};
 use crate::support::provider::Provider;
 
@@ -310,4 +311,28 @@ fn aside(gateway: &Gateway) -> Vec<PathBuf> {
         name.contains(".damaged-") && !name.ends_with("-wal") && !name.ends_with("-shm")
     };
     found.map(|entry| entry.path()).filter(is_aside).collect()
+}
+
+/// A turn that the disk refuses, played by a trigger: an error in place of a whole answer and of a
+/// stream's terminal event, and what was acknowledged before stays.
+#[test]
+fn a_turn_that_cannot_be_committed_is_an_error_also_at_the_end_of_a_stream() {
+    let provider = Provider::start();
+    let gateway = gateway(&provider);
+    let say = |text: &str, stream: bool| {
+        let body = serde_json::json!({"model": "m", "stream": stream,
+            "messages": [{"role": "user", "content": text}]});
+        gateway.send(&chat(body).header("X-Conversation-Id", "c"))
+    };
+    assert!(say("one", true).expect_status(200).text().contains("[DONE]"));
+    let refuses = "db.execute(\"CREATE TRIGGER full BEFORE INSERT ON conversation_turns \
+                   BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END\")";
+    change(&gateway.data_dir().join("conversations.db"), refuses);
+    let refused = say("two", false).expect_status(503);
+    assert_eq!(refused.json()["error"]["code"], "conversations_unavailable");
+    let streamed = say("three", true).expect_status(200).text();
+    assert!(streamed.contains("conversations_unavailable"), "{streamed}");
+    assert!(!streamed.contains("[DONE]"), "{streamed}");
+    let shown = Request::get("/api/v1/conversations/c").bearer("sk-test");
+    assert_eq!(gateway.send(&shown).expect_status(200).json()["turns"], 1);
 }
