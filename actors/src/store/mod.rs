@@ -4,6 +4,7 @@ mod database;
 pub mod memory;
 pub mod record;
 pub mod redis;
+pub mod shelves;
 
 pub use database::{Conversations, ConversationsSnapshot, Database, DatabaseSnapshot};
 pub use redis::RedisStore;

@@ -1,0 +1,390 @@
+//! L1's policy: what is held inside one bound in weight, and what goes.
+//!
+//! Three shelves share the bound. What comes in after a request stands in the *window*, in the order
+//! of use; what the window can no longer hold is offered to the *main* shelf, mini-moka, which
+//! admits by frequency. Every request is shown to mini-moka's sketch of frequencies, wherever its
+//! value stands. Values that nobody has asked for yet wait for their first use on the *warm* shelf,
+//! where they displace no more than its share. Nothing here knows of time, levels or HTTP: the
+//! gateway, the replay and scaled-down copies run this same code.
+//!
+//! Keys are digests: their first eight bytes are taken as their hash.
+
+mod account;
+mod main_shelf;
+mod recency;
+mod share;
+
+use std::hash::Hash;
+use std::rc::Rc;
+
+use account::{Account, Held};
+use main_shelf::MainShelf;
+use recency::Recency;
+use share::{WindowShare, scale};
+
+/// Entries that one step of shrinking lets go of, about: keeps every operation short.
+const STEP_ENTRIES: u64 = 512;
+
+/// Most that the warm shelf may be given of the capacity.
+pub const MOST_WARM_SHARE: f64 = 0.5;
+
+/// What became of an insert.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stored {
+    /// It is held.
+    Yes,
+    /// Not admitted: too large, or asked for less often than what it would displace.
+    Refused,
+    /// One as new is held already, or one that is worth more.
+    Present,
+}
+
+/// How large the shelves are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Plan {
+    /// Most weight held together.
+    pub capacity: u64,
+    /// The most that [`Shelves::resize`] may ever make of it.
+    pub ceiling: u64,
+    /// About how many entries are expected at most: what frequencies are kept for.
+    pub entries: u64,
+}
+
+impl Plan {
+    /// The plan of shelves that hold `entries` of weight 1 and are never made larger.
+    pub const fn of_entries(entries: u64) -> Self {
+        Self { capacity: entries, ceiling: entries, entries }
+    }
+}
+
+/// Where a value stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shelf {
+    /// In the order of use, for what came in of late.
+    Window,
+    /// By frequency.
+    Main,
+    /// Not asked for yet.
+    Warm,
+}
+
+/// Values by key, within a bound. Lives on one thread: no lock is the point.
+pub struct Shelves<K, V> {
+    plan: Plan,
+    /// Where the capacity goes, step by step.
+    goal: u64,
+    window: Recency<K, V>,
+    main: MainShelf<K, V>,
+    warm: Recency<K, V>,
+    warm_share: f64,
+    /// The window's share, where it does not adapt.
+    fixed_share: f64,
+    adaptive: Option<WindowShare<K>>,
+    account: Rc<Account>,
+    evictions: u64,
+}
+
+impl<K: Copy + Eq + Hash, V> Shelves<K, V> {
+    /// Creates empty shelves whose window adapts to the traffic, between a tenth and eight tenths of
+    /// the capacity. The warm shelf has no room at first.
+    pub fn new(plan: Plan) -> Self {
+        let mut shelves = Self::with_window(plan, share::START);
+        shelves.adaptive = Some(WindowShare::new(&shelves.plan));
+        shelves
+    }
+
+    /// Creates empty shelves whose window keeps its share of the capacity, between 0 and 1.
+    pub fn with_window(plan: Plan, share: f64) -> Self {
+        let ceiling = plan.ceiling.max(plan.capacity).max(1);
+        Self {
+            plan: Plan { ceiling, ..plan },
+            goal: plan.capacity,
+            window: Recency::new(),
+            main: MainShelf::new(ceiling, plan.entries),
+            warm: Recency::new(),
+            warm_share: 0.0,
+            fixed_share: share.clamp(0.0, 1.0),
+            adaptive: None,
+            account: Rc::default(),
+            evictions: 0,
+        }
+    }
+
+    /// Counts a request for `key` and returns its value if it is held.
+    pub fn get(&mut self, key: &K) -> Option<&V> {
+        self.step();
+        self.use_warmed(key);
+        let held = if self.main.contains(key) {
+            self.main.get(key)
+        } else {
+            let _ = self.main.get(key);
+            // On the warm shelf stands only what the window is too small for.
+            if self.window.contains(key) { self.window.get(key) } else { self.warm.get(key) }
+        };
+        if let Some(adaptive) = &mut self.adaptive {
+            let weight = held.map(|held| held.weight);
+            adaptive.asked(key, weight, &self.plan, &self.account);
+        }
+        held.map(|held| &held.value)
+    }
+
+    /// Returns the value of `key` if it is held. In the window and on the warm shelf this is no use
+    /// of it; mini-moka knows no look without one.
+    pub fn peek(&mut self, key: &K) -> Option<&V> {
+        let held = match self.shelf_of(key)? {
+            Shelf::Window => self.window.peek(key),
+            Shelf::Warm => self.warm.peek(key),
+            Shelf::Main => self.main.get(key),
+        };
+        held.map(|held| &held.value)
+    }
+
+    /// Tells where the value of `key` stands, if it is held. No use of it.
+    pub fn shelf_of(&mut self, key: &K) -> Option<Shelf> {
+        if self.window.contains(key) {
+            Some(Shelf::Window)
+        } else if self.warm.contains(key) {
+            Some(Shelf::Warm)
+        } else {
+            self.main.contains(key).then_some(Shelf::Main)
+        }
+    }
+
+    /// Tells whether the value of `key` is held. No use of it.
+    pub fn contains(&mut self, key: &K) -> bool {
+        self.shelf_of(key).is_some()
+    }
+
+    /// Holds a value that was asked for. What stood under its key goes in any case.
+    pub fn insert(&mut self, key: K, value: V, weight: u64) -> Stored {
+        self.step();
+        if let Some(adaptive) = &mut self.adaptive {
+            adaptive.came(&key, weight.max(1));
+        }
+        let was_in_main = self.take_down(&key) == Some(Shelf::Main);
+        self.hold(key, value, weight, was_in_main)
+    }
+
+    /// Holds another value in the place of the one that is held, without counting a request; refused
+    /// where none is held.
+    pub fn replace(&mut self, key: K, value: V, weight: u64) -> Stored {
+        match self.take_down(&key) {
+            None => Stored::Refused,
+            Some(Shelf::Warm) => self.hold_warm(key, value, weight),
+            Some(shelf) => self.hold(key, value, weight, shelf == Shelf::Main),
+        }
+    }
+
+    /// Holds a value that nobody has asked for yet, in the room set by [`Self::set_warm_share`]. The
+    /// one that has waited longest goes for it. What is held already stays.
+    pub fn warm(&mut self, key: K, value: V, weight: u64) -> Stored {
+        self.step();
+        if self.contains(&key) {
+            return Stored::Present;
+        }
+        self.hold_warm(key, value, weight)
+    }
+
+    /// Lets go of the value of `key`, because its time is over; tells whether it was held.
+    pub fn remove(&mut self, key: &K) -> bool {
+        if let Some(adaptive) = &mut self.adaptive {
+            adaptive.left(key);
+        }
+        let was_held = self.take_down(key).is_some();
+        self.make_room();
+        was_held
+    }
+
+    /// Gives the shelves another capacity, at most the plan's ceiling. More is there at once; less is
+    /// reached in steps, one with each operation or [`Self::step`], the coldest going first.
+    pub fn resize(&mut self, capacity: u64) {
+        self.goal = capacity.min(self.plan.ceiling);
+        if self.goal > self.plan.capacity {
+            self.set_capacity(self.goal);
+        }
+    }
+
+    /// Goes one bounded step towards the capacity wanted; tells whether it is reached.
+    pub fn step(&mut self) -> bool {
+        if self.plan.capacity > self.goal {
+            let next = self.weight().min(self.plan.capacity).saturating_sub(self.step_weight());
+            self.set_capacity(next.max(self.goal));
+        }
+        self.plan.capacity == self.goal
+    }
+
+    /// Lets go of what is above `target`, in one bounded step: what nobody has asked for first, then
+    /// the coldest of window and main shelf. Returns the weight freed; 0 means that it is done. The
+    /// capacity stays as it is.
+    pub fn shed(&mut self, target: u64) -> u64 {
+        let before = self.weight();
+        let floor = before.saturating_sub(self.step_weight()).max(target);
+        while self.weight() > floor {
+            let Some((_, held)) = self.warm.pop_coldest() else { break };
+            self.evictions += 1;
+            drop(held);
+        }
+        if self.weight() > floor {
+            let capacity = std::mem::replace(&mut self.plan.capacity, floor);
+            self.make_room();
+            self.plan.capacity = capacity;
+        }
+        self.make_room();
+        before.saturating_sub(self.weight())
+    }
+
+    /// Sets the warm shelf's share of the capacity, from 0 (nothing is taken) to
+    /// [`MOST_WARM_SHARE`]. Room it does not fill is the others'.
+    pub fn set_warm_share(&mut self, share: f64) {
+        self.warm_share = share.clamp(0.0, MOST_WARM_SHARE);
+        self.make_room();
+    }
+
+    /// Returns the warm shelf's share of the capacity.
+    pub const fn warm_share(&self) -> f64 {
+        self.warm_share
+    }
+
+    /// Returns the window's share of what the warm shelf leaves.
+    pub fn window_share(&self) -> f64 {
+        self.adaptive.as_ref().map_or(self.fixed_share, WindowShare::now)
+    }
+
+    /// Returns the weight held.
+    pub fn weight(&self) -> u64 {
+        self.account.weight()
+    }
+
+    /// Returns the weight held on one shelf.
+    pub fn weight_of(&self, shelf: Shelf) -> u64 {
+        let (window, warm) = (self.window.weight(), self.warm.weight());
+        match shelf {
+            Shelf::Window => window,
+            Shelf::Warm => warm,
+            Shelf::Main => self.weight().saturating_sub(window).saturating_sub(warm),
+        }
+    }
+
+    /// Returns how many values are held.
+    pub fn entries(&self) -> u64 {
+        self.account.entries()
+    }
+
+    /// Returns the most that may be held now. After [`Self::resize`] to less it falls in steps.
+    pub const fn capacity(&self) -> u64 {
+        self.plan.capacity
+    }
+
+    /// Returns the capacity last asked for.
+    pub const fn capacity_wanted(&self) -> u64 {
+        self.goal
+    }
+
+    /// Returns how many values left to make room.
+    pub const fn evictions(&self) -> u64 {
+        self.evictions
+    }
+
+    fn set_capacity(&mut self, capacity: u64) {
+        self.plan.capacity = capacity;
+        if let Some(adaptive) = &mut self.adaptive {
+            adaptive.resized(capacity);
+        }
+        self.make_room();
+    }
+
+    /// About what the entries of one step weigh.
+    fn step_weight(&self) -> u64 {
+        let each = self.weight() / self.entries().max(1);
+        each.saturating_mul(STEP_ENTRIES).max(1)
+    }
+
+    /// First use of what was warmed: from now on it stands in the window.
+    fn use_warmed(&mut self, key: &K) {
+        let room = self.window_room();
+        if self.warm.peek(key).is_some_and(|held| held.weight <= room)
+            && let Some(held) = self.warm.remove(key)
+        {
+            self.window.push(*key, held);
+            self.make_room();
+        }
+    }
+
+    fn take_down(&mut self, key: &K) -> Option<Shelf> {
+        if self.window.remove(key).is_some() {
+            Some(Shelf::Window)
+        } else if self.warm.remove(key).is_some() {
+            Some(Shelf::Warm)
+        } else {
+            self.main.remove(key).then_some(Shelf::Main)
+        }
+    }
+
+    /// Holds what nothing stands under the key of.
+    fn hold(&mut self, key: K, value: V, weight: u64, was_in_main: bool) -> Stored {
+        // The room that was freed before is the main shelf's now.
+        self.make_room();
+        let weight = weight.max(1);
+        let before = self.entries();
+        let held = Held::new(value, weight, &self.account);
+        let fits_window = weight <= self.window_room();
+        let is_held = if !fits_window || was_in_main && self.main.has_room(weight) {
+            self.main.offer(key, held)
+        } else {
+            self.window.push(key, held);
+            true
+        };
+        self.evictions += (before + u64::from(is_held)).saturating_sub(self.entries());
+        self.make_room();
+        if is_held { Stored::Yes } else { Stored::Refused }
+    }
+
+    fn hold_warm(&mut self, key: K, value: V, weight: u64) -> Stored {
+        let weight = weight.max(1);
+        if weight > self.warm_room() {
+            return Stored::Refused;
+        }
+        let held = Held::new(value, weight, &self.account);
+        self.warm.push(key, held);
+        self.make_room();
+        Stored::Yes
+    }
+
+    fn warm_room(&self) -> u64 {
+        part(self.plan.capacity, self.warm_share)
+    }
+
+    fn window_room(&self) -> u64 {
+        let rest = self.plan.capacity.saturating_sub(self.warm.weight());
+        part(rest, self.window_share())
+    }
+
+    /// Brings every shelf within its bound. What the window lets go of is offered to the main shelf,
+    /// which has all the room that the others leave.
+    fn make_room(&mut self) {
+        let before = self.entries();
+        let warm_room = self.warm_room();
+        while self.warm.weight() > warm_room && self.warm.pop_coldest().is_some() {}
+        let window_room = self.window_room();
+        while self.window.weight() > window_room {
+            let Some((key, held)) = self.window.pop_coldest() else { break };
+            self.limit_main();
+            self.main.offer(key, held);
+        }
+        self.limit_main();
+        self.evictions += before.saturating_sub(self.entries());
+    }
+
+    fn limit_main(&mut self) {
+        let others = self.window.weight().saturating_add(self.warm.weight());
+        self.main.set_limit(self.plan.capacity.saturating_sub(others));
+    }
+}
+
+/// Returns `share` of `whole`, to the nearest unit of weight.
+fn part(whole: u64, share: f64) -> u64 {
+    if share <= 0.0 { 0 } else { scale(whole, share).min(whole) }
+}
+
+#[cfg(test)]
+mod tests;
