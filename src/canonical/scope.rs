@@ -106,6 +106,17 @@ impl Scope {
         matches!(self.0, Kind::Shared)
     }
 
+    /// Returns eight bytes of the digest: enough to tell callers apart in what is learned; zero for
+    /// the shared scope.
+    pub const fn short(&self) -> u64 {
+        match &self.0 {
+            Kind::Shared => 0,
+            Kind::Credential([a, b, c, d, e, f, g, h, ..]) => {
+                u64::from_le_bytes([*a, *b, *c, *d, *e, *f, *g, *h])
+            }
+        }
+    }
+
     /// Returns the digest; empty for the shared scope, 32 bytes otherwise.
     pub const fn as_bytes(&self) -> &[u8] {
         match &self.0 {

@@ -18,6 +18,7 @@ pub mod reshape;
 pub mod respond;
 pub mod revoked;
 pub mod routes;
+pub mod samples;
 pub mod server;
 pub mod shape;
 pub mod stored;

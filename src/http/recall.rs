@@ -28,6 +28,8 @@ pub type Digest = CacheKey;
 pub struct Meaning {
     /// The key of its answer.
     pub key: CacheKey,
+    /// Who shares the answer, as [`Scope::short`](crate::canonical::Scope::short).
+    pub scope: u64,
     /// The form it asks for.
     pub form: Form,
     /// The model it asks, where it names one.
@@ -65,8 +67,8 @@ struct Remembered {
 
 /// What is remembered of a request.
 pub enum Recalled {
-    /// Its answer, which is fresh.
-    Answer(Arc<Entry>, Rc<StoredHead>),
+    /// Its answer, which is fresh, and who shares it.
+    Answer(Arc<Entry>, Rc<StoredHead>, u64),
     /// What it means.
     Meaning(Meaning),
 }
@@ -122,7 +124,8 @@ impl Recall {
                 if lease.spared.hit() {
                     self.unwritten.push(Rc::clone(&lease.spared));
                 }
-                return Some(Recalled::Answer(entry, Rc::clone(&lease.head)));
+                let scope = remembered.meaning.scope;
+                return Some(Recalled::Answer(entry, Rc::clone(&lease.head), scope));
             }
             remembered.lease = None;
         }

@@ -12,7 +12,7 @@ fn digest(number: u8) -> Digest {
 }
 
 fn meaning(number: u8) -> Meaning {
-    Meaning { key: CacheKey::new([number; 32]), form: Form::Object, model: None }
+    Meaning { key: CacheKey::new([number; 32]), scope: 0, form: Form::Object, model: None }
 }
 
 fn recall_of(most: usize) -> Recall {

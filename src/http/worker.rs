@@ -1,27 +1,24 @@
 //! What one HTTP thread owns: its recall, its samples, its upstream connections.
 
 use std::cell::RefCell;
-use std::mem;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use anteroom_actors::message::Touched;
-use anteroom_actors::model::{Encoding, Entry, Sample, SampleBatch};
+use anteroom_actors::model::{Access, Encoding, Entry, Sample};
 
 use super::access::Memo;
 use super::gateway::{Gateway, UnderWay};
 use super::recall::Recall;
 use super::respond::HitTimings;
+use super::samples::Samples;
 use crate::savings::Ledger;
 use crate::telemetry::{LeaseHits, SentBytes};
 use crate::upstream::Forwarder;
 
-/// Samples leave when so many have come together.
-const BATCH: usize = 512;
-
-/// And at least so often.
+/// What there is to tell is told at least so often.
 const FLUSH_EVERY: Duration = Duration::from_millis(50);
 
 /// L1 hears of hits by leases at every so many flushes: keys asked for often then come once, with
@@ -44,8 +41,7 @@ pub struct Worker {
     /// collision, and a keyed hash much faster than the key's own will do.
     pub digest_key: [u64; 4],
     under_way: Arc<AtomicUsize>,
-    samples: RefCell<Vec<Sample>>,
-    dropped: RefCell<u64>,
+    samples: RefCell<Samples>,
     lease_hits: RefCell<Vec<LeaseHits>>,
     sent: Vec<SentBytes>,
     savings: RefCell<Ledger>,
@@ -66,6 +62,7 @@ impl Worker {
         gateway.under_way.lock().push(Arc::clone(&under_way));
         let lease_hits = RefCell::new(gateway.metrics.lease_hits());
         let sent = gateway.metrics.sent_bytes();
+        let samples = Samples::new(&gateway.recorder, &gateway.topology.learners);
         let worker = Rc::new(Self {
             gateway,
             recall: RefCell::new(recall),
@@ -74,8 +71,7 @@ impl Worker {
             forwarder,
             digest_key,
             under_way,
-            samples: RefCell::default(),
-            dropped: RefCell::default(),
+            samples: RefCell::new(samples),
             lease_hits,
             sent,
             savings: RefCell::default(),
@@ -104,20 +100,24 @@ impl Worker {
 
     /// Takes down how a request was answered.
     pub fn record(&self, sample: Sample) {
-        let mut samples = self.samples.borrow_mut();
-        samples.push(sample);
-        if samples.len() >= BATCH {
-            drop(samples);
+        let is_full = self.samples.borrow_mut().record(sample);
+        if is_full {
             self.flush();
         }
     }
 
+    /// Takes down what was asked for, if somebody learns from it.
+    pub fn record_access(&self, access: impl FnOnce() -> Access) {
+        self.samples.borrow_mut().access(access);
+    }
+
     /// Takes down a hit by a lease, the most frequent answer of all: summed up here, because a
     /// sample of its own would cost more than the rest of its accounting.
-    pub fn record_lease_hit(&self, route: usize, total: Duration) {
+    pub fn record_lease_hit(&self, route: usize, total: Duration, access: impl FnOnce() -> Access) {
         if let Some(hits) = self.lease_hits.borrow_mut().get_mut(route) {
             hits.record(total);
         }
+        self.samples.borrow_mut().lease_hit(access);
     }
 
     /// Takes down how many bytes a body has, and before it was encoded.
@@ -167,14 +167,6 @@ impl Worker {
             bytes.flush();
         }
         self.flush_savings();
-        let samples = mem::take(&mut *self.samples.borrow_mut());
-        if samples.is_empty() {
-            return;
-        }
-        let num = u64::try_from(samples.len()).unwrap_or(u64::MAX);
-        let dropped = mem::take(&mut *self.dropped.borrow_mut());
-        if !self.gateway.recorder.tell(SampleBatch { samples, dropped }) {
-            *self.dropped.borrow_mut() += dropped + num;
-        }
+        self.samples.borrow_mut().tell();
     }
 }

@@ -200,7 +200,7 @@ impl Metrics {
     /// Counts a batch of answered requests.
     pub fn record(&self, batch: &SampleBatch) {
         self.dropped.inc_by(batch.dropped);
-        for sample in &batch.samples {
+        for sample in batch.samples.iter() {
             let Some(route) = self.routes.get(sample.route) else { continue };
             let outcome = sample.outcome.index();
             if let Some(requests) = route.requests.get(outcome) {
@@ -294,7 +294,7 @@ mod tests {
     fn every_metric_of_the_table_is_registered_with_its_help_text() {
         let metrics = Metrics::new(Registry::new(), &["chat"]).unwrap();
         metrics.record(&SampleBatch {
-            samples: vec![anteroom_actors::model::Sample {
+            samples: [anteroom_actors::model::Sample {
                 route: 0,
                 outcome: Outcome::Miss,
                 status: 200,
@@ -303,8 +303,11 @@ mod tests {
                 upstream: Some(Duration::from_millis(1)),
                 upstream_error: Some("cut"),
                 discarded: Some("truncated"),
-            }],
+            }]
+            .into(),
+            accesses: [].into(),
             dropped: 2,
+            dropped_accesses: 0,
         });
         let actor = ActorHealth {
             name: "l1".to_owned(),

@@ -15,6 +15,12 @@ impl ConversationId {
         Self(digest)
     }
 
+    /// Returns eight bytes of the digest: enough to tell conversations apart in what is learned.
+    pub const fn short(&self) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.0;
+        u64::from_le_bytes([a, b, c, d, e, f, g, h])
+    }
+
     /// Returns the digest.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0

@@ -1,5 +1,6 @@
 //! Values that flow between the parts. No actix, no I/O.
 
+mod access;
 mod conversation;
 mod encoding;
 mod entry;
@@ -15,6 +16,7 @@ mod usage;
 mod versions;
 mod wants;
 
+pub use access::Access;
 pub use conversation::{ConversationId, History, Turn};
 pub use encoding::{Encoding, Encodings, TAG_LEN};
 pub use entry::{Entry, Header, Selection};

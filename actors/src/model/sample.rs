@@ -1,8 +1,9 @@
 //! What a request tells the counters.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::Outcome;
+use super::{Access, Outcome};
 
 /// One answered request.
 #[derive(Debug, Clone)]
@@ -25,11 +26,16 @@ pub struct Sample {
     pub discarded: Option<&'static str>,
 }
 
-/// Samples of one worker, in order. Lost when the receiver is behind: counting never waits.
+/// What one worker saw, in order. Lost when the receiver is behind: counting never waits. Cheap to
+/// clone: all receivers share it.
 #[derive(Debug, Clone)]
 pub struct SampleBatch {
-    /// The samples.
-    pub samples: Vec<Sample>,
-    /// How many samples were dropped since the last batch because the receiver was behind.
+    /// The samples. Hits by leases have none.
+    pub samples: Arc<[Sample]>,
+    /// What was asked for, hits by leases too; empty where nobody learns from it.
+    pub accesses: Arc<[Access]>,
+    /// How many samples this receiver has missed since its last batch because it was behind.
     pub dropped: u64,
+    /// How many accesses it has missed, because it was behind or they were too many.
+    pub dropped_accesses: u64,
 }

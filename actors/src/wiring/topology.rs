@@ -17,7 +17,7 @@ use crate::error::AskError;
 use crate::message::{
     CatchUp, ConversationHandle, Flush, LevelHandle, PurgeHandle, Slot, Touched, ask,
 };
-use crate::model::{Level, Purges, Versions};
+use crate::model::{Level, Purges, SampleBatch, Versions};
 use crate::origin::OriginFactory;
 use crate::resolver::{FetchPorts, Levels, ResolverHandle};
 use crate::settings::{
@@ -78,6 +78,8 @@ pub struct Topology {
     pub conversations: ConversationHandle,
     /// What was replaced in L1.
     pub versions: Versions,
+    /// Those who learn from traffic.
+    pub learners: Arc<[Slot<SampleBatch>]>,
     fetching: Arc<[Slot<Flush>]>,
     sentinel: Slot<Observe>,
     #[cfg(feature = "fault-injection")]
@@ -166,6 +168,7 @@ impl Topology {
             purging,
             conversations,
             versions: known.versions,
+            learners: Arc::default(),
             fetching: fetching.into(),
             sentinel,
             #[cfg(feature = "fault-injection")]

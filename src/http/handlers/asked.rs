@@ -39,6 +39,8 @@ pub(super) struct Asked<'a> {
     /// The encodings the caller takes, as far as they are spoken.
     pub(super) accepted: Accepted,
     pub(super) arrived: Instant,
+    /// The conversation it belongs to, in short.
+    pub(super) conversation: Option<u64>,
 }
 
 /// Returns the encodings that the caller takes; where none are sent, the body as it is alone.
@@ -166,6 +168,12 @@ pub(super) struct Question<'a> {
 }
 
 impl Question<'_> {
+    /// Returns scope and session under which others learn of the request.
+    pub(super) fn learned_as(&self) -> (u64, u64) {
+        let scope = self.meaning.scope;
+        (scope, self.asked.conversation.unwrap_or(scope))
+    }
+
     /// Returns the upstream call that answers the request. Only headers that are in the key, or
     /// in the scope, go along: what is not keyed cannot change an answer. A stream's usage is asked
     /// for, whether the caller wants it or not: it is part of what is kept.

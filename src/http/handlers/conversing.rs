@@ -106,7 +106,9 @@ pub(super) async fn answer(
         return refuse(worker, route, arrived, &ApiError::BodyTooLarge { most });
     }
     // As it is spelled by the provider or kept: what is read here is not encoded.
-    let asked = Asked { body: turn.body, accepted: Accepted::default(), ..asked };
+    let conversation = Some(turn.open.id.short());
+    let accepted = Accepted::default();
+    let asked = Asked { body: turn.body, accepted, conversation, ..asked };
     let digest = asked.digest();
     let response = unleased(worker, asked, (digest, None), under_way).await;
     let form = route.profile.error_form();

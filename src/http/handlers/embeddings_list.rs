@@ -330,5 +330,5 @@ async fn hit_whole(question: &Question<'_>, found: &Found, looked: Looked) -> Ht
 async fn send_kept(question: &Question<'_>, entry: Arc<Entry>, how: How) -> HttpResponse {
     let entry = masked(question, entry).await;
     let head = head_of(question, &entry).await;
-    hit(question.asked, &entry, &head, how)
+    hit(question, &entry, &head, how)
 }

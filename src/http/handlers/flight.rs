@@ -7,7 +7,7 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use anteroom_actors::error::{AskError, OriginError};
 use anteroom_actors::message::ask;
-use anteroom_actors::model::{Form, Outcome, Sample, Use, Wants};
+use anteroom_actors::model::{Access, Form, Outcome, Sample, Use, Wants};
 use anteroom_actors::origin::{Head, OriginCall};
 use anteroom_actors::resolver::{FlightHead, Kept, Reader, Resolve, Role, Whole};
 use bytes::Bytes;
@@ -97,7 +97,7 @@ pub(super) async fn answer(question: &Question<'_>, under_way: UnderWay) -> Http
                 let head = head_of(question, &found.entry).await;
                 let looked = Looked::Levels(found.level, reader.timings().lookups);
                 let how = How { looked, instead_of: found.instead_of };
-                return hit(asked, &found.entry, &head, how);
+                return hit(question, &found.entry, &head, how);
             }
             FlightHead::NotKept => {
                 return refuse(worker, asked.route, asked.arrived, &ApiError::NotKept);
@@ -250,7 +250,7 @@ pub(super) async fn send_whole(
     let asked = question.asked;
     asked.worker.record_sent(asked.route.index, sent.encoding, sent.original_len, body.len());
     let mut response = HttpResponse::with_body(status_of(head), body).map_into_boxed_body();
-    finish(asked, reader, head, forwarded, &mut response);
+    finish(question, reader, head, forwarded, &mut response);
     sent.dress(response.headers_mut());
     response
 }
@@ -267,7 +267,7 @@ fn stream_on(
     let asked = question.asked;
     let forwarded = forwarded(&reader, None, detail);
     let mut response = HttpResponse::build(status_of(head)).finish();
-    finish(asked, &reader, head, forwarded, &mut response);
+    finish(question, &reader, head, forwarded, &mut response);
     let outgoing = outgoing(question, head);
     outgoing.dress_live(response.headers_mut());
     let hides_usage = head.streamed && question.meaning.form == Form::StreamWithoutUsage;
@@ -329,12 +329,13 @@ pub(super) fn forwarded(
 
 /// Fills in headers and takes the answer down.
 pub(super) fn finish(
-    asked: &Asked<'_>,
+    question: &Question<'_>,
     reader: &Reader,
     head: &Head,
     forwarded: Forwarded,
     response: &mut HttpResponse,
 ) {
+    let asked = question.asked;
     let timing = timing(asked, reader);
     let headers = response.headers_mut();
     respond::pass_on(headers, &head.headers);
@@ -349,6 +350,18 @@ pub(super) fn finish(
         Forwarded::Miss { detail, .. } => detail,
         _ => None,
     };
+    asked.worker.record_access(|| {
+        let (scope, session) = question.learned_as();
+        let leads = reader.role() == Role::Leads;
+        Access {
+            key: question.meaning.key,
+            scope,
+            session,
+            fresh_until_ms: 0,
+            size_bytes: 0,
+            outcome: if leads { Outcome::Miss } else { Outcome::Coalesced },
+        }
+    });
     record(asked, reader, head.status, timing, (None, discarded));
 }
 

@@ -6,7 +6,9 @@ use std::time::Duration;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use anteroom_actors::codec;
-use anteroom_actors::model::{Encoding, Encodings, Entry, Header, Level, Outcome, Sample};
+use anteroom_actors::model::{
+    Access, Encoding, Encodings, Entry, Freshness, Header, Level, Outcome, Sample,
+};
 use anteroom_actors::resolver::InsteadOf;
 use bytes::Bytes;
 
@@ -22,11 +24,13 @@ pub(super) fn lease_hit(
     asked: &Asked<'_>,
     wall_ms: u64,
     entry: &Entry,
-    head: &StoredHead,
+    (head, scope): (&StoredHead, u64),
 ) -> HttpResponse {
     let Asked { worker, route, arrived, .. } = *asked;
     let total = worker.gateway.clock.now().duration_since(arrived);
-    worker.record_lease_hit(route.index, total);
+    worker.record_lease_hit(route.index, total, || {
+        access(entry, (scope, scope), Outcome::Hit(Level::L1))
+    });
     let response = respond::hit(entry, head, Level::L1, wall_ms, worker.hit_timings.text(total));
     let response =
         conditions::answered(asked.request, response, entry.freshness.made_wall_ms, wall_ms);
@@ -35,6 +39,20 @@ pub(super) fn lease_hit(
     }
     worker.record_sent(route.index, head.encoding, entry.body.len(), head.body_len(entry));
     replay::paced(response, route, entry)
+}
+
+/// Returns what learns of a request that `entry` answers.
+fn access(entry: &Entry, (scope, session): (u64, u64), outcome: Outcome) -> Access {
+    let Freshness { made_wall_ms, initial_age, lifetime, .. } = entry.freshness;
+    let left = lifetime.saturating_sub(initial_age).as_millis();
+    Access {
+        key: entry.key,
+        scope,
+        session,
+        fresh_until_ms: made_wall_ms.saturating_add(u64::try_from(left).unwrap_or(u64::MAX)),
+        size_bytes: u32::try_from(entry.body.len()).unwrap_or(u32::MAX),
+        outcome,
+    }
 }
 
 /// Makes the head of a kept answer. Where its caller takes no answer as it is, it waits for a form
@@ -93,7 +111,13 @@ pub(super) struct How {
 }
 
 /// Returns the response with a kept answer, fresh or stale, and takes it down.
-pub(super) fn hit(asked: &Asked<'_>, entry: &Entry, head: &StoredHead, how: How) -> HttpResponse {
+pub(super) fn hit(
+    question: &Question<'_>,
+    entry: &Entry,
+    head: &StoredHead,
+    how: How,
+) -> HttpResponse {
+    let asked = question.asked;
     let worker = asked.worker;
     let wall_ms = worker.gateway.clock.wall_ms();
     let total = worker.gateway.clock.now().duration_since(asked.arrived);
@@ -121,9 +145,12 @@ pub(super) fn hit(asked: &Asked<'_>, entry: &Entry, head: &StoredHead, how: How)
         replay::paced(response, asked.route, entry)
     };
     worker.spare(asked.route.index, entry, how.instead_of.is_some());
+    let is_hit = is_fresh || validated.is_some();
+    let outcome = if is_hit { Outcome::Hit(level) } else { Outcome::Stale };
+    worker.record_access(|| access(entry, question.learned_as(), outcome));
     worker.record(Sample {
         route: asked.route.index,
-        outcome: if is_fresh || validated.is_some() { Outcome::Hit(level) } else { Outcome::Stale },
+        outcome,
         status: entry.status,
         total,
         lookups,

@@ -119,7 +119,8 @@ async fn cached(
         }
     };
     let accepted = accepted(worker, request);
-    let asked = Asked { worker, route, request, body: body.bytes, accepted, arrived };
+    let asked =
+        Asked { worker, route, request, body: body.bytes, accepted, arrived, conversation: None };
     let is_revoked = worker.gateway.revoked.holds(|| asked.scope());
     match asked.way() {
         Way::Lookup | Way::WriteThrough => {}
@@ -146,7 +147,9 @@ async fn cached(
     let recalled =
         if is_revoked { None } else { worker.recall.borrow_mut().get(&digest, now, wall_ms) };
     let meaning = match recalled {
-        Some(Recalled::Answer(entry, head)) => return lease_hit(&asked, wall_ms, &entry, &head),
+        Some(Recalled::Answer(entry, head, scope)) => {
+            return lease_hit(&asked, wall_ms, &entry, (&head, scope));
+        }
         Some(Recalled::Meaning(meaning)) => Some(meaning),
         None => None,
     };
@@ -229,7 +232,7 @@ async fn look_in_l1(question: &Question<'_>, digest: &Digest) -> Option<HttpResp
         let shown = (&head, Spared::by(asked.route.index, &entry, &gateway.savings));
         asked.worker.recall.borrow_mut().lease(digest, leased, shown, now, wall_ms);
     }
-    Some(hit(asked, &entry, &head, How { looked: Looked::L1, instead_of: None }))
+    Some(hit(question, &entry, &head, How { looked: Looked::L1, instead_of: None }))
 }
 
 /// Returns the response to a request that was not understood, and takes it down.

@@ -84,8 +84,9 @@ impl Reading<'_> {
             return Ok((Understood::Bypass("multipart"), None));
         }
         if self.body.is_empty() {
-            let key = self.key(KeyBody::None, directives);
-            return Ok((Understood::Keyed(Meaning { key, form: Form::Object, model: None }), None));
+            let (key, scope) = self.key(KeyBody::None, directives);
+            let meaning = Meaning { key, scope, form: Form::Object, model: None };
+            return Ok((Understood::Keyed(meaning), None));
         }
         let profile = self.route.profile;
         let canonical = canonical(self.body, self.route).await?;
@@ -106,8 +107,8 @@ impl Reading<'_> {
             Some(true) => Form::Stream,
             _ => Form::Object,
         };
-        let key = self.key(KeyBody::Json(canonical), directives);
-        Meaning { key, form, model: canonical.model().map(Arc::from) }
+        let (key, scope) = self.key(KeyBody::Json(canonical), directives);
+        Meaning { key, scope, form, model: canonical.model().map(Arc::from) }
     }
 
     /// Returns the query that counts: without the fields that are taken of the answer.
@@ -119,8 +120,10 @@ impl Reading<'_> {
         fields_query::without(query).map(Cow::Owned)
     }
 
-    fn key(&self, body: KeyBody<'_>, directives: &Directives<'_>) -> CacheKey {
-        self.key_within(&self.scope(), body, directives)
+    /// Returns the key, and who shares its answer.
+    fn key(&self, body: KeyBody<'_>, directives: &Directives<'_>) -> (CacheKey, u64) {
+        let scope = self.scope();
+        (self.key_within(&scope, body, directives), scope.short())
     }
 
     /// Returns the key of a request like this one with another body; `scope` is that of this one.
