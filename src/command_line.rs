@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::replay::options::ReplayOptions;
 use crate::settings::{Loaded, effective};
 
 const ENVIRONMENT: &str = "\
@@ -34,7 +35,7 @@ Environment (it holds over the file; an empty short form counts as not set):
 `${NAME}` in a value of the file is replaced by the environment variable NAME.";
 
 /// What the deployer asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct CommandLine {
     /// What to do.
     pub command: Command,
@@ -43,7 +44,7 @@ pub struct CommandLine {
 }
 
 /// What to do.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Subcommand)]
+#[derive(Debug, Clone, Default, PartialEq, Subcommand)]
 pub enum Command {
     /// Serve (what happens without a command, too)
     #[default]
@@ -52,6 +53,8 @@ pub enum Command {
     Check,
     /// Read a client key from standard input and print the line with its digest for auth.keys
     DigestKey,
+    /// Tell what the cache would have done with a log of requests
+    Replay(ReplayOptions),
 }
 
 /// A gateway that answers repeated AI calls from three cache levels
@@ -122,8 +125,37 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_refused() {
-        for arguments in [&["run"][..], &["--confg", "a"], &["--config"], &["check", "extra"]] {
+        for arguments in
+            [&["run"][..], &["--confg", "a"], &["--config"], &["check", "extra"], &["replay"]]
+        {
             assert_eq!(parsed(arguments), None, "{arguments:?}");
+        }
+    }
+
+    #[test]
+    fn a_replay_has_options_of_its_own() {
+        let replay = |arguments: &[&str]| {
+            let arguments = [&["replay", "a.csv"], arguments].concat();
+            match parsed(&arguments)?.command {
+                Command::Replay(options) => Some(options),
+                _ => None,
+            }
+        };
+        let plain = replay(&[]).unwrap();
+        assert_eq!((plain.l1_entries_of(1_739), plain.l1_entries_of(0)), (174, 1));
+        assert_eq!(plain.lifetimes(), crate::replay::lifetimes::Lifetimes::default());
+        assert_eq!(replay(&["--l1-share", "0.25"]).unwrap().l1_entries_of(1_739), 435);
+        assert_eq!(replay(&["--l1-entries=7", "--json"]).unwrap().l1_entries_of(1_739), 7);
+        assert_eq!(replay(&["--ttl", "l1=60"]).unwrap().lifetimes().l1_ms, 60_000);
+        for refused in [
+            &["--l1-share", "0"][..],
+            &["--l1-share", "1.1"],
+            &["--l1-entries", "0"],
+            &["--l1-entries", "5", "--l1-share", "0.1"],
+            &["--no-lifetimes", "--ttl", "l1=60"],
+            &["--ttl", "l9=60"],
+        ] {
+            assert_eq!(replay(refused), None, "{refused:?}");
         }
     }
 

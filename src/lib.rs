@@ -8,6 +8,7 @@
 //! * [`explain`]: which kept answer is nearest to a request that misses.
 //! * [`upstream`]: where answers come from, and whether an answer may be kept.
 //! * [`savings`]: what the cache has spared, by route and model; [`tokens`]: what a call costs.
+//! * [`replay`]: what the cache would have done with a log of requests.
 //! * [`http`]: the two listeners.
 //! * [`telemetry`]: metrics and logs.
 //! * [`serve`]: start and stop order; [`scope_secret`]: what makes scopes of credentials.
@@ -19,6 +20,7 @@ pub mod embeddings;
 pub mod explain;
 pub mod forms;
 pub mod http;
+pub mod replay;
 pub mod savings;
 pub mod scope_secret;
 pub mod serve;

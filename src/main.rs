@@ -6,8 +6,10 @@ use std::process::ExitCode;
 use anteroom::command_line::{self, Command};
 use anteroom::http::access::digest_line;
 use anteroom::http::reshape::Reshaper;
+use anteroom::replay::options::ReplayOptions;
+use anteroom::replay::progress::Progress;
 use anteroom::settings::{self, Settings};
-use anteroom::{serve, telemetry};
+use anteroom::{replay, serve, telemetry};
 
 /// Gives freed memory back to the system within a second (DESIGN K1).
 #[global_allocator]
@@ -24,8 +26,10 @@ const UNUSABLE: u8 = 2;
 
 fn main() -> ExitCode {
     let command_line = command_line::parse();
-    if command_line.command == Command::DigestKey {
-        return digest_key();
+    match &command_line.command {
+        Command::DigestKey => return digest_key(),
+        Command::Replay(options) => return replay(options),
+        Command::Serve | Command::Check => {}
     }
     let loaded = match settings::load(command_line.config.as_deref()) {
         Ok(loaded) => loaded,
@@ -37,8 +41,8 @@ fn main() -> ExitCode {
     match command_line.command {
         Command::Check => print(&command_line::check(&loaded)),
         Command::Serve => run(loaded.settings),
-        // Done above: it needs no settings.
-        Command::DigestKey => ExitCode::SUCCESS,
+        // Done above: they need no settings.
+        Command::DigestKey | Command::Replay(_) => ExitCode::SUCCESS,
     }
 }
 
@@ -59,6 +63,14 @@ fn digest_key() -> ExitCode {
             print(&line)
         }
         Err(reason) => refuse(reason, UNUSABLE),
+    }
+}
+
+fn replay(options: &ReplayOptions) -> ExitCode {
+    match replay::run(options, &Progress::on_terminal()) {
+        Ok(report) if options.json => print(&report.json()),
+        Ok(report) => print(&report.to_string()),
+        Err(error) => refuse(&error.to_string(), 1),
     }
 }
 

@@ -236,3 +236,23 @@ fn a_key_of_its_own_on_an_open_address_is_refused_unless_it_is_wanted() {
     assert_eq!(run(&["check"], &wanted).code, Some(0));
     assert_eq!(run(&["check"], &env[..2]).code, Some(0), "callers bring their own keys");
 }
+
+#[test]
+fn a_replay_tells_what_the_cache_would_have_done_with_a_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = "timestamp_ms,user,key,size_bytes\n0,u,a,10\n1000,u,a,10\n400000,u,a,10\n";
+    write(&folder, "log.csv", log);
+    let replay = run_in(folder.path(), &["replay", "log.csv", "--l1-entries", "1", "--json"], &[]);
+    assert_eq!((replay.code, replay.err.as_str()), (Some(0), ""));
+    let json: serde_json::Value = serde_json::from_str(&replay.out).unwrap();
+    assert_eq!(json["hits"], serde_json::json!({"l1": 1, "l2": 1, "l3": 0}));
+    let text = run_in(folder.path(), &["replay", "log.csv"], &[]).out;
+    assert!(text.lines().any(|line| line.starts_with("hits") && line.contains("66.67 %")), "{text}");
+
+    write(&folder, "bad.csv", &format!("{log}now,u,a,10\n"));
+    let bad = run_in(folder.path(), &["replay", "bad.csv"], &[]);
+    assert_eq!((bad.code, bad.out.as_str()), (Some(1), ""));
+    assert!(bad.err.contains("line 5") && bad.err.contains("timestamp_ms"), "{}", bad.err);
+    let absent = run_in(folder.path(), &["replay", "absent.csv"], &[]);
+    assert_eq!(absent.code, Some(1));
+}

@@ -1,6 +1,7 @@
 //! Where bytes lie, and the stored format. No actix.
 
 mod database;
+pub mod departures;
 pub mod memory;
 pub mod record;
 pub mod redis;

@@ -9,7 +9,13 @@ use std::rc::Rc;
 pub(super) struct Account {
     weight: Cell<u64>,
     entries: Cell<u64>,
+    /// Uses of any of them.
+    uses: Cell<u64>,
 }
+
+/// Uses of any value after which a use counts half, in values held: about as long as mini-moka's
+/// sketch remembers.
+const HALF_LIFE: f32 = 10.0;
 
 impl Account {
     pub(super) fn weight(&self) -> u64 {
@@ -27,13 +33,32 @@ pub(super) struct Held<V> {
     pub(super) value: V,
     pub(super) weight: u64,
     account: Rc<Account>,
+    /// Uses until `used_at`, older ones for less.
+    uses: Cell<f32>,
+    used_at: Cell<u64>,
 }
 
 impl<V> Held<V> {
     pub(super) fn new(value: V, weight: u64, account: &Rc<Account>) -> Self {
         account.weight.set(account.weight.get().saturating_add(weight));
         account.entries.set(account.entries.get().saturating_add(1));
-        Self { value, weight, account: Rc::clone(account) }
+        let used_at = Cell::new(account.uses.get());
+        Self { value, weight, account: Rc::clone(account), uses: Cell::new(1.0), used_at }
+    }
+
+    /// Counts a use.
+    pub(super) fn used(&self) {
+        self.uses.set(self.warmth() + 1.0);
+        let uses = self.account.uses.get() + 1;
+        self.account.uses.set(uses);
+        self.used_at.set(uses);
+    }
+
+    /// Returns how often it was used, older uses for less.
+    pub(super) fn warmth(&self) -> f32 {
+        let since = self.account.uses.get().saturating_sub(self.used_at.get());
+        let half_life = HALF_LIFE * as_float(self.account.entries.get().max(1));
+        self.uses.get() * (-as_float(since) / half_life).exp2()
     }
 }
 
@@ -42,4 +67,9 @@ impl<V> Drop for Held<V> {
         self.account.weight.set(self.account.weight.get().saturating_sub(self.weight));
         self.account.entries.set(self.account.entries.get().saturating_sub(1));
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "one use in millions makes no difference")]
+const fn as_float(number: u64) -> f32 {
+    number as f32
 }

@@ -53,7 +53,12 @@ pub(super) struct MainShelf<K, V> {
     /// mini-moka's own bound, in units.
     most: u32,
     ballast: u32,
+    /// Where the next look for what is cold begins, in mini-moka's own order.
+    cursor: usize,
 }
+
+/// Most entries looked at for what is cold at once, for each that is to go.
+const LOOKS: u64 = 8;
 
 impl<K: Copy + Eq + Hash, V> MainShelf<K, V> {
     /// Creates an empty shelf whose limit may be moved up to `ceiling`, where it stands at first;
@@ -65,7 +70,7 @@ impl<K: Copy + Eq + Hash, V> MainShelf<K, V> {
             .max_capacity(u64::from(most))
             .weigher(|_name, item: &Item<V>| item.units)
             .build_with_hasher(BuildKeyHasher::default());
-        let mut shelf = Self { cache, unit, most, ballast: 0 };
+        let mut shelf = Self { cache, unit, most, ballast: 0, cursor: 0 };
         shelf.lay_out_sketch(entries.clamp(1, MOST_SKETCHED));
         shelf
     }
@@ -96,6 +101,45 @@ impl<K: Copy + Eq + Hash, V> MainShelf<K, V> {
                 let _ = self.cache.get(&Name::Ballast);
             }
         }
+    }
+
+    /// Lets go of about `weight` of what is used least, where `all` is to go in the end, step by step
+    /// and once around: mini-moka itself would go by the last use alone, and lose what is asked for
+    /// often but not just now.
+    pub(super) fn drop_coldest(&mut self, weight: u64, all: u64) {
+        let held = self.weight();
+        // That part of each slice goes; hashes order the entries, so one slice is as any other.
+        let slice = u128::from(weight) * u128::from(held) / u128::from(all.max(1));
+        let slice = u64::try_from(slice).unwrap_or(u64::MAX).min(weight.saturating_mul(LOOKS));
+        let mut entries = Vec::new();
+        let (mut looked_at, mut places) = (0_u64, 0_usize);
+        for (name, item) in self.cache.iter().skip(self.cursor) {
+            places += 1;
+            if let (Name::Key(key), Some(held)) = (name, &item.held) {
+                entries.push((held.warmth(), held.weight, *key));
+                looked_at = looked_at.saturating_add(held.weight);
+            }
+            if looked_at >= slice {
+                break;
+            }
+        }
+        entries.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+        let part = u128::from(looked_at) * u128::from(all) / u128::from(held.max(1));
+        let mut rest = u64::try_from(part).unwrap_or(u64::MAX);
+        for (_, weight, key) in entries {
+            if rest == 0 {
+                break;
+            }
+            rest = rest.saturating_sub(weight);
+            self.cache.invalidate(&Name::Key(key));
+            places = places.saturating_sub(1);
+        }
+        self.cursor = if looked_at < slice { 0 } else { self.cursor + places };
+    }
+
+    /// Returns what is held, in whole units.
+    fn weight(&self) -> u64 {
+        self.taken().saturating_mul(self.unit)
     }
 
     /// Whole units that `limit` has room for.

@@ -110,8 +110,9 @@ impl<K: Copy + Eq + Hash, V> Shelves<K, V> {
         }
     }
 
-    /// Counts a request for `key` and returns its value if it is held.
-    pub fn get(&mut self, key: &K) -> Option<&V> {
+    /// Counts a request for `key` and returns what `look` sees in its value, if it is held. What
+    /// `look` sees nothing in goes: its time is over.
+    pub fn get<R>(&mut self, key: &K, look: impl FnOnce(&V) -> Option<R>) -> Option<R> {
         self.step();
         self.use_warmed(key);
         let held = if self.main.contains(key) {
@@ -121,11 +122,19 @@ impl<K: Copy + Eq + Hash, V> Shelves<K, V> {
             // On the warm shelf stands only what the window is too small for.
             if self.window.contains(key) { self.window.get(key) } else { self.warm.get(key) }
         };
+        let weight = held.map(|held| {
+            held.used();
+            held.weight
+        });
+        let seen = held.and_then(|held| look(&held.value));
+        if seen.is_none() && weight.is_some() {
+            self.remove(key);
+        }
         if let Some(adaptive) = &mut self.adaptive {
-            let weight = held.map(|held| held.weight);
+            let weight = weight.filter(|_| seen.is_some());
             adaptive.asked(key, weight, &self.plan, &self.account);
         }
-        held.map(|held| &held.value)
+        seen
     }
 
     /// Returns the value of `key` if it is held. In the window and on the warm shelf this is no use
@@ -207,8 +216,8 @@ impl<K: Copy + Eq + Hash, V> Shelves<K, V> {
     /// Goes one bounded step towards the capacity wanted; tells whether it is reached.
     pub fn step(&mut self) -> bool {
         if self.plan.capacity > self.goal {
-            let next = self.weight().min(self.plan.capacity).saturating_sub(self.step_weight());
-            self.set_capacity(next.max(self.goal));
+            let next = self.cool_down(self.goal);
+            self.set_capacity(next);
         }
         self.plan.capacity == self.goal
     }
@@ -218,12 +227,7 @@ impl<K: Copy + Eq + Hash, V> Shelves<K, V> {
     /// capacity stays as it is.
     pub fn shed(&mut self, target: u64) -> u64 {
         let before = self.weight();
-        let floor = before.saturating_sub(self.step_weight()).max(target);
-        while self.weight() > floor {
-            let Some((_, held)) = self.warm.pop_coldest() else { break };
-            self.evictions += 1;
-            drop(held);
-        }
+        let floor = self.cool_down(target);
         if self.weight() > floor {
             let capacity = std::mem::replace(&mut self.plan.capacity, floor);
             self.make_room();
@@ -291,6 +295,26 @@ impl<K: Copy + Eq + Hash, V> Shelves<K, V> {
             adaptive.resized(capacity);
         }
         self.make_room();
+    }
+
+    /// Lets go of the coldest of the warm and of the main shelf, one step on the way to `target`;
+    /// returns the weight that is to be reached by this step.
+    fn cool_down(&mut self, target: u64) -> u64 {
+        let before = self.entries();
+        let floor = self.weight().saturating_sub(self.step_weight()).max(target);
+        while self.weight() > floor && self.warm.pop_coldest().is_some() {}
+        let all = self.weight().saturating_sub(target);
+        let step = self.weight().saturating_sub(floor);
+        if step > 0 {
+            let rest = target.saturating_sub(self.warm.weight());
+            let window = part(rest, self.window_share()).min(self.window.weight());
+            let main = self.weight_of(Shelf::Main);
+            let of_main = main.saturating_sub(rest.saturating_sub(window));
+            let of_step = u128::from(step) * u128::from(of_main) / u128::from(all.max(1));
+            self.main.drop_coldest(u64::try_from(of_step).unwrap_or(step), of_main);
+        }
+        self.evictions += before.saturating_sub(self.entries());
+        floor
     }
 
     /// About what the entries of one step weigh.
@@ -368,15 +392,18 @@ impl<K: Copy + Eq + Hash, V> Shelves<K, V> {
         let window_room = self.window_room();
         while self.window.weight() > window_room {
             let Some((key, held)) = self.window.pop_coldest() else { break };
-            self.limit_main();
+            self.limit_main(window_room);
             self.main.offer(key, held);
         }
-        self.limit_main();
+        self.limit_main(window_room);
         self.evictions += before.saturating_sub(self.entries());
     }
 
-    fn limit_main(&mut self) {
-        let others = self.window.weight().saturating_add(self.warm.weight());
+    /// Gives the main shelf what the others leave, the window not counted beyond its room, which it
+    /// is about to be brought within.
+    fn limit_main(&mut self, window_room: u64) {
+        let window = self.window.weight().min(window_room);
+        let others = window.saturating_add(self.warm.weight());
         self.main.set_limit(self.plan.capacity.saturating_sub(others));
     }
 }

@@ -128,7 +128,7 @@ impl<K: Copy + Eq + Hash> WindowShare<K> {
         let decay = 0.5_f64.powf(half_life.recip());
         self.requests = self.requests.mul_add(decay, 1.0);
         for copy in &mut self.copies {
-            let is_hit = copy.shelves.get(key).is_some();
+            let is_hit = copy.shelves.get(key, |()| Some(())).is_some();
             copy.hits = copy.hits.mul_add(decay, f64::from(u8::from(is_hit)));
             if let Some(weight) = weight {
                 copy.take(key, weight);

@@ -16,7 +16,7 @@ fn digest(number: u64) -> u64 {
 /// Asks for `key` and fills it in on a miss.
 fn ask(shelves: &mut Shelves<u64, u64>, number: u64) -> bool {
     let key = digest(number);
-    let is_hit = shelves.get(&key).is_some();
+    let is_hit = shelves.get(&key, |value| Some(*value)).is_some();
     if !is_hit {
         shelves.insert(key, number, 1);
     }
@@ -51,6 +51,7 @@ enum Step {
     Replace(u64, u64),
     Warm(u64, u64),
     Remove(u64),
+    Expire(u64),
     Resize(u64),
     Shed(u64),
     WarmShare(u8),
@@ -65,7 +66,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         6 => (key.clone(), weight.clone()).prop_map(|(key, weight)| Step::Insert(key, weight)),
         1 => (key.clone(), weight.clone()).prop_map(|(key, weight)| Step::Replace(key, weight)),
         3 => (key.clone(), weight).prop_map(|(key, weight)| Step::Warm(key, weight)),
-        2 => key.prop_map(Step::Remove),
+        1 => key.clone().prop_map(Step::Remove),
+        1 => key.prop_map(Step::Expire),
         1 => (0_u64..400).prop_map(Step::Resize),
         1 => (0_u64..300).prop_map(Step::Shed),
         1 => (0_u8..80).prop_map(Step::WarmShare),
@@ -76,7 +78,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 fn go(shelves: &mut Shelves<u64, Weighed>, step: Step, sum: &Rc<Cell<u64>>) {
     match step {
-        Step::Get(key) => drop(shelves.get(&digest(key)).map(|value| value.0)),
+        Step::Get(key) => drop(shelves.get(&digest(key), |value| Some(value.0))),
         Step::Insert(key, weight) => {
             shelves.insert(digest(key), Weighed::new(weight, sum), weight);
         }
@@ -87,6 +89,10 @@ fn go(shelves: &mut Shelves<u64, Weighed>, step: Step, sum: &Rc<Cell<u64>>) {
             shelves.warm(digest(key), Weighed::new(weight, sum), weight);
         }
         Step::Remove(key) => drop(shelves.remove(&digest(key))),
+        Step::Expire(key) => {
+            assert_eq!(shelves.get(&digest(key), |_| None::<()>), None);
+            assert!(!shelves.contains(&digest(key)));
+        }
         Step::Resize(capacity) => shelves.resize(capacity),
         Step::Shed(target) => {
             let before = shelves.weight();
@@ -137,7 +143,7 @@ fn the_whole_capacity_is_used_and_no_more() {
         let mut shelves = Shelves::new(Plan::of_entries(capacity));
         let stored = (0..1_000)
             .filter(|number| {
-                shelves.get(&digest(*number));
+                shelves.get(&digest(*number), |_| Some(()));
                 shelves.insert(digest(*number), *number, 1) == Stored::Yes
             })
             .count();
@@ -262,7 +268,7 @@ fn the_warmed_wait_apart_until_their_first_use() {
     assert_eq!(held(&mut shelves, 15).len(), 10);
     // The first use makes one as any other.
     assert_eq!(shelves.shelf_of(&digest(7)), Some(Shelf::Warm));
-    assert_eq!(shelves.get(&digest(7)), Some(&7));
+    assert_eq!(shelves.get(&digest(7), |value| Some(*value)), Some(7));
     assert_eq!(shelves.shelf_of(&digest(7)), Some(Shelf::Window));
     // A better value of one that is held changes nothing else.
     assert_eq!(shelves.replace(digest(8), 80, 1), Stored::Yes);

@@ -1,0 +1,80 @@
+//! What the cache would have done with a log of requests: the gateway's own deciders under a virtual
+//! clock, and yardsticks beside them.
+//!
+//! * [`options`]: what is asked for; [`trace`]: the log; [`progress`]: how far it is.
+//! * [`levels`]: L1 by the gateway's own policy, L2 and L3 as lifetimes.
+//! * [`yardsticks`]: a plain LRU as large as L1, and caches without bound; [`optimum`]: what hindsight
+//!   would have hit.
+//! * [`report`]: what came of it, for people and for programs.
+//!
+//! Each of them sees every request once, in its order; [`run`] alone knows them all.
+
+pub mod levels;
+pub mod lifetimes;
+pub mod optimum;
+pub mod options;
+pub mod progress;
+pub mod report;
+pub mod trace;
+pub mod yardsticks;
+
+use std::fs::File;
+
+use levels::Levels;
+use optimum::Optimum;
+use options::ReplayOptions;
+use progress::Progress;
+use report::{L1Report, Report};
+use trace::{Trace, TraceError};
+use yardsticks::{PlainLru, Unbounded};
+
+/// Replays a log.
+///
+/// # Errors
+///
+/// The log cannot be read, or a line of it is none.
+pub fn run(options: &ReplayOptions, progress: &Progress) -> Result<Report, TraceError> {
+    let file = File::open(&options.file).map_err(TraceError::Open)?;
+    let bytes = file.metadata().map_or(0, |metadata| metadata.len());
+    let trace = trace::read(progress.follow("reading", bytes, file))?;
+    Ok(replay(options, &trace, progress))
+}
+
+/// Replays a log that has been read.
+pub fn replay(options: &ReplayOptions, trace: &Trace, progress: &Progress) -> Report {
+    let entries = options.l1_entries_of(trace.keys());
+    let lifetimes = options.lifetimes();
+    let mut levels = Levels::new(entries, options.seed, lifetimes);
+    let mut unbounded = Unbounded::new(lifetimes);
+    let mut lru = PlainLru::new(entries, lifetimes.l1_ms);
+    let mut optimum = Optimum::new(entries, lifetimes.l1_ms, trace);
+    let mut bar = progress.bar("replaying", trace.requests().len() as u64);
+    for request in trace.requests() {
+        levels.ask(request);
+        unbounded.ask(request);
+        lru.ask(request);
+        optimum.ask(request);
+        bar.advance(1);
+    }
+    let requests = trace.requests().len() as u64;
+    let ratio = |hits: u64| report::ratio(hits, requests);
+    Report {
+        requests,
+        keys: trace.keys(),
+        hit_ratio: ratio(levels.hits().all()),
+        hits: levels.hits(),
+        ceiling: ratio(unbounded.hits().all()),
+        belady_l1: ratio(optimum.hits()),
+        l1: L1Report { lru: ratio(lru.hits()), hit_ratio: ratio(levels.hits().l1) },
+        peak_bytes: levels.peak_bytes(),
+        setting: report::Setting {
+            l1_entries: entries,
+            lifetimes,
+            window_share: levels.window_share(),
+            out_of_order: trace.out_of_order(),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests;

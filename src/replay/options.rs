@@ -1,0 +1,72 @@
+//! What a replay is asked for.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::lifetimes::Lifetimes;
+
+/// L1's size where none is named, as a share of the log's keys.
+const L1_SHARE: f64 = 0.10;
+
+/// Replays a log of requests.
+#[derive(Debug, Clone, PartialEq, Args)]
+pub struct ReplayOptions {
+    /// The log: CSV with the header timestamp_ms,user,key,size_bytes, gzipped or not
+    #[arg(value_name = "FILE.csv[.gz]")]
+    pub file: PathBuf,
+
+    /// How many entries L1 holds
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(conflicts_with = "l1_share")]
+    pub l1_entries: Option<u64>,
+
+    /// The same as a share of the log's keys [default: 0.10]
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    pub l1_share: Option<f64>,
+
+    /// Nothing leaves a level for its age
+    #[arg(long, conflicts_with = "ttl")]
+    pub no_lifetimes: bool,
+
+    /// How long the levels keep an answer, in seconds; 0: the level is off, none: without end
+    /// [default: l1=300,l2=1800,l3=7200]
+    #[arg(long, value_name = "l1=S,l2=S,l3=S")]
+    pub ttl: Option<Lifetimes>,
+
+    /// Decides which keys collide in L1's sketch of frequencies; one seed, one result
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share: f64 = text.parse().map_err(|_| "it is no number".to_owned())?;
+    if share > 0.0 && share <= 1.0 {
+        Ok(share)
+    } else {
+        Err("a share is above 0 and at most 1".to_owned())
+    }
+}
+
+impl ReplayOptions {
+    /// Returns how many entries L1 holds for a log of so many keys: 1 at least.
+    pub fn l1_entries_of(&self, keys: u64) -> u64 {
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a cast from a float saturates, and a share needs no more digits"
+        )]
+        let of_share = |share: f64| (share * keys as f64).round() as u64;
+        self.l1_entries.unwrap_or_else(|| of_share(self.l1_share.unwrap_or(L1_SHARE))).max(1)
+    }
+
+    /// Returns how long the levels keep an answer.
+    pub fn lifetimes(&self) -> Lifetimes {
+        if self.no_lifetimes { Lifetimes::NONE } else { self.ttl.unwrap_or_default() }
+    }
+}
