@@ -247,9 +247,12 @@ fn a_replay_tells_what_the_cache_would_have_done_with_a_log() {
     let json: serde_json::Value = serde_json::from_str(&replay.out).unwrap();
     assert_eq!(json["hits"], serde_json::json!({"l1": 1, "l2": 1, "l3": 0}));
     let text = run_in(folder.path(), &["replay", "log.csv"], &[]).out;
-    assert!(text.lines().any(|line| line.starts_with("hits") && line.contains("66.67 %")), "{text}");
+    assert!(
+        text.lines().any(|line| line.starts_with("hits") && line.contains("66.67 %")),
+        "{text}"
+    );
 
-    write(&folder, "bad.csv", &format!("{log}now,u,a,10\n"));
+    write(&folder, "bad.csv", format!("{log}now,u,a,10\n"));
     let bad = run_in(folder.path(), &["replay", "bad.csv"], &[]);
     assert_eq!((bad.code, bad.out.as_str()), (Some(1), ""));
     assert!(bad.err.contains("line 5") && bad.err.contains("timestamp_ms"), "{}", bad.err);
