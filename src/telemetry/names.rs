@@ -296,7 +296,7 @@ const fn value(
 }
 
 /// Every number of every actor.
-pub const ACTOR_NUMBERS: [ActorNumber; 48] = [
+pub const ACTOR_NUMBERS: [ActorNumber; 53] = [
     event("lookups", &["l1", "l2", "l3"], "a key was asked for; hit, miss, error or skipped"),
     event("hits", &["l1", "l2", "l3"], "a lookup found a fresh entry"),
     event("misses", &["l1", "l2", "l3"], "a lookup found none"),
@@ -335,6 +335,16 @@ pub const ACTOR_NUMBERS: [ActorNumber; 48] = [
     event("breaker_opened", &["l2", "l3"], "the level was left out because its server failed"),
     value("entries", &["l1", "l3"], "entries held"),
     value("bytes", &["l1", "l3"], "bytes held; L1 counts headers and overhead, L3 records"),
+    value("max_bytes", &["l1"], "most bytes held, as the scaler wants it"),
+    value(
+        "window_bytes",
+        &["l1"],
+        "weight of entries that came in of late, in the order of use; here and in the next two an \
+         entry weighs at least max_bytes / max_entries",
+    ),
+    value("main_bytes", &["l1"], "weight of entries kept for how often they are asked for"),
+    value("warm_bytes", &["l1"], "weight of warmed entries that nobody has asked for yet"),
+    value("window_permille", &["l1"], "the window's share of the room, as traffic has it"),
     value("connections", &["l2"], "live connections"),
     value("writes_in_flight", &["l2"], "writes without a reply yet"),
     value("pending_writes", &["l3"], "entries taken and not yet committed"),

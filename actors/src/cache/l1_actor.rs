@@ -1,7 +1,7 @@
 //! The actor of L1, memory.
 //!
 //! Owns: its [`MemoryStore`], alone, without a lock. Answers: `Lookup`, `LookupMany`, `Peek`, `Insert`,
-//! `Flush`, `Ping`; takes `Touched`. Sends: `Insert` to L2 and L3, of entries that had to be used first.
+//! `Resize`, `Shed`, `Flush`, `Ping`; takes `Touched`, `WarmRoom`. Sends: `Insert` to L2 and L3, of entries that had to be used first.
 //! Fails how: it dies only by a bug; its entries are lost then.
 //! Thread: an arbiter of its own.
 
@@ -13,11 +13,12 @@ use crate::clock::SharedClock;
 use crate::error::LevelError;
 use crate::message::{
     ActorState, Flush, Insert, InsertKind, InsertOutcome, LevelHandle, Lookup, LookupMany, Peek,
-    Ping, Report, Slot, Touched,
+    Ping, Report, Resize, Shed, Shedding, Slot, Touched, WarmRoom,
 };
 use crate::model::{CacheKey, Entry, Form, Purges, Versions};
 use crate::settings::L1Settings;
 use crate::store::memory::{MemoryStore, Stored};
+use crate::store::shelves::Shelf;
 
 /// Batches of touches that may wait; past it they are dropped and counted by their sender.
 const MAILBOX: usize = 256;
@@ -79,6 +80,9 @@ impl L1Actor {
         handle.peek.put(addr.clone().recipient());
         handle.insert.put(addr.clone().recipient());
         handle.flush.put(addr.clone().recipient());
+        handle.resize.put(addr.clone().recipient());
+        handle.shed.put(addr.clone().recipient());
+        handle.warm_room.put(addr.clone().recipient());
         touched.put(addr.clone().recipient());
     }
 }
@@ -127,7 +131,7 @@ impl Handler<Peek> for L1Actor {
 
     fn handle(&mut self, message: Peek, _ctx: &mut Self::Context) -> Self::Result {
         let (now, wall_ms) = (self.clock.now(), self.clock.wall_ms());
-        MessageResult(self.store.get(&message.key, Form::Object, now, wall_ms))
+        MessageResult(self.store.peek(&message.key, now, wall_ms))
     }
 }
 
@@ -142,6 +146,7 @@ impl Handler<Insert> for L1Actor {
             InsertKind::New => self.store.insert(message.entry, now),
             InsertKind::Converted => self.store.insert_converted(message.entry, now),
             InsertKind::Encoded => self.store.weigh_again(&message.entry),
+            InsertKind::Warmed => self.store.warm(message.entry, now),
         };
         match stored {
             Stored::Yes | Stored::Present => Ok(InsertOutcome::Stored),
@@ -150,6 +155,31 @@ impl Handler<Insert> for L1Actor {
                 Ok(InsertOutcome::Refused)
             }
         }
+    }
+}
+
+impl Handler<Resize> for L1Actor {
+    type Result = MessageResult<Resize>;
+
+    fn handle(&mut self, message: Resize, _ctx: &mut Self::Context) -> Self::Result {
+        MessageResult(self.store.resize(message.max_bytes))
+    }
+}
+
+impl Handler<Shed> for L1Actor {
+    type Result = Shedding;
+
+    fn handle(&mut self, message: Shed, _ctx: &mut Self::Context) -> Self::Result {
+        let freed_bytes = self.store.shed(message.target_bytes);
+        Shedding { freed_bytes, left_bytes: self.store.bytes() }
+    }
+}
+
+impl Handler<WarmRoom> for L1Actor {
+    type Result = ();
+
+    fn handle(&mut self, message: WarmRoom, _ctx: &mut Self::Context) {
+        self.store.set_warm_share(message.share);
     }
 }
 
@@ -175,6 +205,7 @@ impl Handler<Ping> for L1Actor {
 
     fn handle(&mut self, _message: Ping, _ctx: &mut Self::Context) -> Self::Result {
         self.store.sweep(self.clock.now(), SWEEP_A_HEARTBEAT);
+        self.store.settle();
         MessageResult(Report {
             state: ActorState::Running,
             pending: 0,
@@ -191,6 +222,11 @@ impl Handler<Ping> for L1Actor {
                 ("purged", self.store.purged()),
                 ("entries", self.store.entries()),
                 ("bytes", self.store.bytes()),
+                ("max_bytes", self.store.max_bytes()),
+                ("window_bytes", self.store.weight_of(Shelf::Window)),
+                ("main_bytes", self.store.weight_of(Shelf::Main)),
+                ("warm_bytes", self.store.weight_of(Shelf::Warm)),
+                ("window_permille", self.store.window_permille()),
             ],
         })
     }
@@ -205,3 +241,6 @@ impl Handler<crate::message::Panic> for L1Actor {
         panic!("a test asked L1 to panic");
     }
 }
+
+#[cfg(test)]
+mod tests;

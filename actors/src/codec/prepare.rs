@@ -107,7 +107,9 @@ mod tests {
         let encoded = [Encoding::Gzip, Encoding::Brotli]
             .map(|encoding| entry.encodings.ready(encoding).map_or(0, Bytes::len));
         assert!(encoded[0] > 0 && encoded[1] > 0);
-        assert_eq!(entry.weight_bytes(), before + encoded[0] + encoded[1]);
+        let grown = entry.weight_bytes() - before;
+        let least = encoded[0] + encoded[1];
+        assert!((least..=least + 32).contains(&grown), "{grown} for {least}");
         assert_eq!(entry, Entry { encodings: Default::default(), ..entry.clone() });
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actix::Message;
 
-use super::{Claim, HearPurges, RecordPurges, Release, Renew, Slot};
+use super::{Claim, HearPurges, RecordPurges, Release, Renew, Resize, Shed, Slot, WarmRoom};
 use crate::error::LevelError;
 use crate::model::{CacheKey, Entry, Form, Level};
 
@@ -65,6 +65,9 @@ pub enum InsertKind {
     Converted,
     /// The same, which has become heavier by its encodings; where it is gone it stays away.
     Encoded,
+    /// Nobody has asked for it here: it waits for its first use in the room kept for such, or takes
+    /// the place of an older one.
+    Warmed,
 }
 
 /// What a level did with an [`Insert`].
@@ -119,6 +122,12 @@ pub struct LevelHandle {
     pub renew: Slot<Renew>,
     /// Takes [`Release`]; L2 alone does.
     pub release: Slot<Release>,
+    /// Takes [`Resize`]; L1 alone does.
+    pub resize: Slot<Resize>,
+    /// Takes [`Shed`]; L1 alone does.
+    pub shed: Slot<Shed>,
+    /// Takes [`WarmRoom`]; L1 alone does.
+    pub warm_room: Slot<WarmRoom>,
 }
 
 impl LevelHandle {
@@ -137,6 +146,9 @@ impl LevelHandle {
             claim: Slot::empty(),
             renew: Slot::empty(),
             release: Slot::empty(),
+            resize: Slot::empty(),
+            shed: Slot::empty(),
+            warm_room: Slot::empty(),
         }
     }
 

@@ -9,6 +9,7 @@ mod conversation;
 mod level;
 mod observe;
 mod purge;
+mod sizing;
 mod slot;
 mod telemetry;
 
@@ -25,4 +26,5 @@ pub use purge::{
     CatchUp, HearPurges, HeardPurges, Place, Purge, PurgeHandle, Purged, PurgesChanged,
     RecordPurges, RecordedPurges, next_contact,
 };
+pub use sizing::{Resize, Shed, Shedding, WarmRoom};
 pub use slot::Slot;

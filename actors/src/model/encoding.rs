@@ -4,6 +4,8 @@ use std::sync::OnceLock;
 
 use bytes::Bytes;
 
+use super::allocated::allocated;
+
 /// A content coding that is spoken here (RFC 9110 §8.4.1, RFC 7932).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Encoding {
@@ -111,10 +113,10 @@ impl Encodings {
         self.tag.get().is_some()
     }
 
-    /// Returns the bytes that the encodings take.
-    pub fn len_bytes(&self) -> usize {
+    /// Returns the bytes of memory that the encodings take, each as large as the allocator makes it.
+    pub fn allocated_bytes(&self) -> usize {
         let slots = [&self.gzip, &self.brotli].into_iter();
-        slots.filter_map(|slot| slot.get()?.as_ref()).map(Bytes::len).sum()
+        slots.filter_map(|slot| slot.get()?.as_ref()).map(|bytes| allocated(bytes.len())).sum()
     }
 
     const fn slot(&self, encoding: Encoding) -> Option<&OnceLock<Option<Bytes>>> {

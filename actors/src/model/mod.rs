@@ -1,6 +1,7 @@
 //! Values that flow between the parts. No actix, no I/O.
 
 mod access;
+mod allocated;
 mod conversation;
 mod encoding;
 mod entry;

@@ -1,97 +1,85 @@
-//! L1's store: mini-moka's single-threaded cache, bounded by entries and bytes at once.
+//! L1's store: entries on [`Shelves`], bounded by entries and bytes at once.
 //!
-//! mini-moka's own lifetimes and predicate invalidation stay unused: they never lower its weight
-//! (DESIGN M2). An entry carries the instant at which it leaves; a queue in the order of filling,
-//! which is the order of leaving, finds those that nobody asks for any more.
+//! An entry carries the instant at which it leaves; a queue in the order of filling, which is the
+//! order of leaving, finds those that nobody asks for any more.
 
 use std::cell::Cell;
-use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use mini_moka::unsync::Cache;
-
-use crate::model::{BuildKeyHasher, CacheKey, Entry, Form, Purges, Versions};
+use super::departures::{Departures, Stay};
+pub use super::shelves::Stored;
+use super::shelves::{Plan, Shelf, Shelves};
+use crate::model::{CacheKey, Entry, Form, Purges, Versions};
 use crate::settings::L1Settings;
 
 /// Most hits of one key counted at a time: mini-moka's frequencies are four bits wide.
 const MOST_COUNTED: u32 = 15;
 
-/// What became of an insert.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stored {
-    /// It is held.
-    Yes,
-    /// Not admitted: too large, or asked for less often than what it would displace.
-    Refused,
-    /// One as new is held already, or one that is worth more.
-    Present,
-}
+/// How many times as large as at the start L1 may be made while it runs.
+const MOST_GROWTH: u64 = 16;
 
-/// Bytes and entries really held, counted by their birth and death: nothing that mini-moka does
-/// silently (it has no eviction listener) can make the account wrong.
+/// Up to how many bytes it may grow so far: mini-moka's weights have 32 bits, so that those of a larger
+/// range would be coarse.
+const MOST_GROWN_BYTES: u64 = 64 << 30;
+
+/// Steps of shrinking taken at a heartbeat.
+const STEPS_A_HEARTBEAT: usize = 8;
+
+/// Bytes really held, counted by their birth and death.
 #[derive(Debug, Default)]
 struct Ledger {
     bytes: Cell<u64>,
-    entries: Cell<u64>,
 }
 
-/// An entry in the cache, on the account while it lives.
-struct Held {
-    entry: Arc<Entry>,
+/// The bytes of one entry, on the account while it lives.
+struct Bytes {
+    count: u64,
+    ledger: Rc<Ledger>,
+}
+
+impl Bytes {
+    fn of(entry: &Entry, ledger: &Rc<Ledger>) -> Self {
+        let count = u64::try_from(entry.weight_bytes()).unwrap_or(u64::MAX);
+        ledger.bytes.set(ledger.bytes.get().saturating_add(count));
+        Self { count, ledger: Rc::clone(ledger) }
+    }
+}
+
+impl Drop for Bytes {
+    fn drop(&mut self) {
+        self.ledger.bytes.set(self.ledger.bytes.get().saturating_sub(self.count));
+    }
+}
+
+/// What stays with an entry while it is held, however often it is weighed.
+struct Course {
     leaves_at: Instant,
-    weight_bytes: u64,
     /// Uses so far; its making is the first.
     uses: Cell<u32>,
     /// Whether it has gone on to the further levels, or need not.
     handed_on: Cell<bool>,
-    ledger: Rc<Ledger>,
-    alive: Rc<Cell<bool>>,
+    _stay: Stay,
 }
 
-impl Held {
-    fn new(entry: Arc<Entry>, leaves_at: Instant, ledger: &Rc<Ledger>) -> Self {
-        let weight_bytes = u64::try_from(entry.weight_bytes()).unwrap_or(u64::MAX);
-        ledger.bytes.set(ledger.bytes.get().saturating_add(weight_bytes));
-        ledger.entries.set(ledger.entries.get().saturating_add(1));
-        let handed_on = Cell::new(entry.min_uses <= 1 || entry.is_negative());
-        Self {
-            entry,
-            leaves_at,
-            weight_bytes,
-            uses: Cell::new(1),
-            handed_on,
-            ledger: Rc::clone(ledger),
-            alive: Rc::new(Cell::new(true)),
-        }
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.alive.set(false);
-        self.ledger.bytes.set(self.ledger.bytes.get().saturating_sub(self.weight_bytes));
-        self.ledger.entries.set(self.ledger.entries.get().saturating_sub(1));
-    }
-}
-
-/// A place in the queue of leaving; `alive` tells whether its entry is still held.
-struct Leaving {
-    at: Instant,
-    key: CacheKey,
-    alive: Rc<Cell<bool>>,
+/// An entry on the shelves.
+struct Held {
+    entry: Arc<Entry>,
+    _bytes: Bytes,
+    course: Rc<Course>,
 }
 
 /// The entries of one L1. Lives on one thread: no lock is the point.
 pub struct MemoryStore {
-    cache: Cache<CacheKey, Held, BuildKeyHasher>,
+    shelves: Shelves<CacheKey, Held>,
+    /// No entry weighs less, so that one bound serves both bytes and entries.
+    least_weight: u64,
     ledger: Rc<Ledger>,
-    leaving: VecDeque<Leaving>,
+    leaving: Departures<CacheKey, Instant>,
     settings: L1Settings,
     purges: Purges,
     versions: Versions,
-    evictions: u64,
     expired: u64,
     purged: u64,
 }
@@ -100,23 +88,17 @@ impl MemoryStore {
     /// Creates an empty store. What `purges` covers is not served; `versions` hears of entries that
     /// are replaced.
     pub fn new(settings: L1Settings, purges: Purges, versions: Versions) -> Self {
-        // One bound serves both: no entry weighs less than its share of the bytes, so that
-        // `max_entries` of them fill the whole.
-        let least = settings.max_bytes / settings.max_entries.max(1);
-        let cache = Cache::builder()
-            .max_capacity(settings.max_bytes)
-            .weigher(move |_key, held: &Held| {
-                u32::try_from(held.weight_bytes.max(least)).unwrap_or(u32::MAX)
-            })
-            .build_with_hasher(BuildKeyHasher::default());
+        let most = settings.max_bytes;
+        let ceiling = most.saturating_mul(MOST_GROWTH).min(MOST_GROWN_BYTES).max(most);
+        let entries = settings.max_entries.saturating_mul(ceiling / most.max(1));
         Self {
-            cache,
+            shelves: Shelves::new(Plan { capacity: most, ceiling, entries }),
+            least_weight: most / settings.max_entries.max(1),
             ledger: Rc::default(),
-            leaving: VecDeque::new(),
+            leaving: Departures::default(),
             settings,
             purges,
             versions,
-            evictions: 0,
             expired: 0,
             purged: 0,
         }
@@ -143,19 +125,26 @@ impl MemoryStore {
     }
 
     fn look_at(&mut self, place: &CacheKey, now: Instant, wall_ms: u64) -> Option<Arc<Entry>> {
-        let held = self.cache.get(place)?;
-        let entry = &held.entry;
-        let is_purged = self.purges.covers(&entry.key, &entry.labels);
-        if held.leaves_at > now && entry.freshness.is_of_use(wall_ms) && !is_purged {
-            return Some(Arc::clone(entry));
-        }
-        self.cache.invalidate(place);
-        if is_purged {
-            self.purged += 1;
-        } else {
-            self.expired += 1;
-        }
-        None
+        let (purges, purged, expired) = (&self.purges, &mut self.purged, &mut self.expired);
+        self.shelves.get(place, |held| {
+            if purges.covers(&held.entry.key, &held.entry.labels) {
+                *purged += 1;
+            } else if held.course.leaves_at <= now || !held.entry.freshness.is_of_use(wall_ms) {
+                *expired += 1;
+            } else {
+                return Some(Arc::clone(&held.entry));
+            }
+            None
+        })
+    }
+
+    /// Returns what [`Self::get`] would for a whole answer; no request for it. Only mini-moka takes
+    /// it for one.
+    pub fn peek(&mut self, key: &CacheKey, now: Instant, wall_ms: u64) -> Option<Arc<Entry>> {
+        let held = self.shelves.peek(key)?;
+        let is_purged = self.purges.covers(&held.entry.key, &held.entry.labels);
+        let is_of_use = held.course.leaves_at > now && held.entry.freshness.is_of_use(wall_ms);
+        (is_of_use && !is_purged).then(|| Arc::clone(&held.entry))
     }
 
     /// Counts `hits` that were answered elsewhere: recency and frequency stay true.
@@ -164,13 +153,18 @@ impl MemoryStore {
     /// later use while `hand_on` says that nobody took it.
     pub fn touch(&mut self, key: &CacheKey, hits: u32, hand_on: impl FnOnce(&Arc<Entry>) -> bool) {
         for _ in 1..hits.min(MOST_COUNTED) {
-            let _ = self.cache.get(key);
+            let _ = self.shelves.get(key, |_| Some(()));
         }
-        let Some(held) = self.cache.get(key).filter(|held| !held.handed_on.get()) else { return };
-        held.uses.set(held.uses.get().saturating_add(hits));
-        if held.uses.get() >= u32::from(held.entry.min_uses) {
-            held.handed_on.set(hand_on(&held.entry));
-        }
+        let _ = self.shelves.get(key, |held| {
+            let Course { uses, handed_on, .. } = &*held.course;
+            if !handed_on.get() {
+                uses.set(uses.get().saturating_add(hits));
+                if uses.get() >= u32::from(held.entry.min_uses) {
+                    handed_on.set(hand_on(&held.entry));
+                }
+            }
+            Some(())
+        });
     }
 
     /// Holds `entry` from `now` on for the settings' residence, if it is admitted and was not purged
@@ -186,68 +180,142 @@ impl MemoryStore {
         self.insert_at(place, entry, now)
     }
 
-    /// Takes down what `entry` weighs by now, if this very entry is still held.
+    /// Holds `entry`, which nobody has asked for here, in the room that is kept for such; in the place
+    /// of the one that is held, where there is one.
+    pub fn warm(&mut self, entry: Arc<Entry>, now: Instant) -> Stored {
+        let key = entry.key;
+        let is_held = match self.can_take(&key, &entry) {
+            Ok(is_held) => is_held,
+            Err(stored) => return stored,
+        };
+        let (held, weight) = self.arrive(key, entry, now);
+        if !is_held {
+            return self.shelves.warm(key, held, weight);
+        }
+        let stored = self.shelves.replace(key, held, weight);
+        self.tell_replaced(&key, stored);
+        stored
+    }
+
+    /// Takes down what `entry` weighs by now, if this very entry is still held. Nothing else about it
+    /// changes.
     pub fn weigh_again(&mut self, entry: &Arc<Entry>) -> Stored {
         for place in [entry.key, entry.form.place(&entry.key)] {
-            let same = self.cache.get(&place).filter(|held| Arc::ptr_eq(&held.entry, entry));
-            let Some(leaves_at) = same.map(|held| held.leaves_at) else { continue };
-            let stored = self.hold(place, Arc::clone(entry), leaves_at);
-            self.evictions += u64::from(stored == Stored::Refused);
-            return stored;
+            let same = self.shelves.peek(&place).filter(|held| Arc::ptr_eq(&held.entry, entry));
+            let Some(course) = same.map(|held| Rc::clone(&held.course)) else { continue };
+            let bytes = Bytes::of(entry, &self.ledger);
+            let weight = bytes.count.max(self.least_weight);
+            let held = Held { entry: Arc::clone(entry), _bytes: bytes, course };
+            return self.shelves.replace(place, held, weight);
         }
         Stored::Refused
     }
 
     fn insert_at(&mut self, key: CacheKey, entry: Arc<Entry>, now: Instant) -> Stored {
-        if self.purges.covers(&entry.key, &entry.labels) {
-            self.purged += 1;
-            return Stored::Refused;
+        let is_held = match self.can_take(&key, &entry) {
+            Ok(is_held) => is_held,
+            Err(stored) => return stored,
+        };
+        let base = entry.key;
+        let (held, weight) = self.arrive(key, entry, now);
+        let stored = self.shelves.insert(key, held, weight);
+        if is_held {
+            self.tell_replaced(&base, stored);
         }
-        let present = self.cache.get(&key).map(|held| stands_against(&held.entry, &entry));
-        if present == Some(true) {
-            return Stored::Present;
-        }
-        if present.is_some() {
-            self.versions.changed(&entry.key);
-        }
-        self.hold(key, entry, now + self.settings.residence)
+        stored
     }
 
-    fn hold(&mut self, key: CacheKey, entry: Arc<Entry>, leaves_at: Instant) -> Stored {
-        // An update in place would stand over the bound until the next operation.
-        self.cache.invalidate(&key);
-        let before = self.ledger.entries.get();
-        let held = Held::new(entry, leaves_at, &self.ledger);
-        let alive = Rc::clone(&held.alive);
-        self.cache.insert(key, held);
-        let stored = alive.get();
-        self.evictions += (before + u64::from(stored)).saturating_sub(self.ledger.entries.get());
-        if !stored {
-            return Stored::Refused;
+    /// Tells whether one is held in the place of which `entry` may come, or why it may not.
+    fn can_take(&mut self, key: &CacheKey, entry: &Entry) -> Result<bool, Stored> {
+        if self.purges.covers(&entry.key, &entry.labels) {
+            self.purged += 1;
+            return Err(Stored::Refused);
         }
-        self.leaving.push_back(Leaving { at: leaves_at, key, alive });
-        self.compact();
-        Stored::Yes
+        match self.shelves.peek(key) {
+            Some(held) if stands_against(&held.entry, entry) => Err(Stored::Present),
+            held => Ok(held.is_some()),
+        }
+    }
+
+    /// Makes ready what is to be held, and its weight.
+    fn arrive(&mut self, key: CacheKey, entry: Arc<Entry>, now: Instant) -> (Held, u64) {
+        let leaves_at = now + self.settings.residence;
+        let course = Course {
+            leaves_at,
+            uses: Cell::new(1),
+            handed_on: Cell::new(entry.min_uses <= 1 || entry.is_negative()),
+            _stay: self.leaving.add(key, leaves_at, self.shelves.entries()),
+        };
+        let bytes = Bytes::of(&entry, &self.ledger);
+        let weight = bytes.count.max(self.least_weight);
+        (Held { entry, _bytes: bytes, course: Rc::new(course) }, weight)
+    }
+
+    /// Leases of the one before must end. Where the new one was refused nothing has taken its place.
+    fn tell_replaced(&self, key: &CacheKey, stored: Stored) {
+        if stored == Stored::Yes {
+            self.versions.changed(key);
+        }
     }
 
     /// Lets go of entries whose residence has ended; looks at `at_most` places of the queue.
     pub fn sweep(&mut self, now: Instant, at_most: usize) {
         for _ in 0..at_most {
-            let Some(place) = self.leaving.pop_front_if(|place| place.at <= now) else { break };
-            if place.alive.get() {
-                self.cache.invalidate(&place.key);
+            let Some(due) = self.leaving.next_due(&now) else { break };
+            if due.is_some_and(|key| self.shelves.remove(&key)) {
                 self.expired += 1;
             }
         }
     }
 
-    /// Keeps the queue of leaving at most about twice as long as there are entries: places whose
-    /// entry was evicted or replaced go, at a cost of one look a fill on average.
-    fn compact(&mut self) {
-        let entries = usize::try_from(self.ledger.entries.get()).unwrap_or(usize::MAX);
-        if self.leaving.len() > entries.saturating_mul(2).saturating_add(1_024) {
-            self.leaving.retain(|place| place.alive.get());
+    /// Sets how many bytes may be held; the bound on entries moves with it. More is there at once,
+    /// less is reached step by step, with each operation and at [`Self::settle`], the coldest going
+    /// first. Returns what it is set to: at most sixteen times what it was at the start.
+    pub fn resize(&mut self, max_bytes: u64) -> u64 {
+        self.shelves.resize(max_bytes);
+        self.shelves.capacity_wanted()
+    }
+
+    /// Goes some bounded steps towards the size wanted.
+    pub fn settle(&mut self) {
+        for _ in 0..STEPS_A_HEARTBEAT {
+            if self.shelves.step() {
+                break;
+            }
         }
+    }
+
+    /// Lets go of the coldest entries, one bounded step towards `target_bytes`; returns the bytes
+    /// freed. None means that it is reached.
+    pub fn shed(&mut self, target_bytes: u64) -> u64 {
+        let before = self.bytes();
+        if before > target_bytes {
+            // In weight, of which small entries have more than bytes.
+            let part = u128::from(self.shelves.weight()) * u128::from(target_bytes);
+            let target = u64::try_from(part / u128::from(before)).unwrap_or(u64::MAX);
+            self.shelves.shed(target);
+        }
+        before.saturating_sub(self.bytes())
+    }
+
+    /// Sets which share of the room warmed entries may take until their first use; 0 for none.
+    pub fn set_warm_share(&mut self, share: f64) {
+        self.shelves.set_warm_share(share);
+    }
+
+    /// Returns the weight held on one shelf, in bytes; an entry weighs at least its share of the whole.
+    pub fn weight_of(&self, shelf: Shelf) -> u64 {
+        self.shelves.weight_of(shelf)
+    }
+
+    /// Returns the window's share, in thousandths.
+    pub fn window_permille(&self) -> u64 {
+        permille(self.shelves.window_share())
+    }
+
+    /// Returns how many bytes may be held.
+    pub const fn max_bytes(&self) -> u64 {
+        self.shelves.capacity_wanted()
     }
 
     /// Returns the bytes held: bodies, headers and overhead.
@@ -257,12 +325,12 @@ impl MemoryStore {
 
     /// Returns how many entries are held.
     pub fn entries(&self) -> u64 {
-        self.ledger.entries.get()
+        self.shelves.entries()
     }
 
     /// Returns how many entries left to make room.
     pub const fn evictions(&self) -> u64 {
-        self.evictions
+        self.shelves.evictions()
     }
 
     /// Returns how many entries left because their time was over.
@@ -274,6 +342,15 @@ impl MemoryStore {
     pub const fn purged(&self) -> u64 {
         self.purged
     }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a share lies between 0 and 1"
+)]
+fn permille(share: f64) -> u64 {
+    (share * 1_000.0).round() as u64
 }
 
 /// Tells whether `present` stays though `new` has come: it is newer, or `new` only says that the origin

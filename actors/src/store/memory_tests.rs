@@ -123,7 +123,7 @@ proptest! {
     /// M2: whatever is done, the account is the sum of what is held, within the bounds.
     #[test]
     fn the_account_equals_the_sum_of_the_entries(
-        steps in prop::collection::vec((0_u8..5, 0_u8..40, 0_usize..60_000), 1..200),
+        steps in prop::collection::vec((0_u8..9, 0_u8..40, 0_usize..60_000), 1..200),
     ) {
         let clock = ManualClock::new();
         let mut store = store_of(settings(16, 1 << 19));
@@ -136,13 +136,29 @@ proptest! {
                     store.get(&key(number), Form::Object, clock.now(), clock.wall_ms());
                 }
                 3 => clock.advance(Duration::from_secs(u64::from(number))),
+                5 => {
+                    store.warm(made_at(number, size, clock.wall_ms()), clock.now());
+                }
+                6 => store.set_warm_share(f64::from(number) / 100.0),
+                7 => {
+                    store.resize(u64::from(number) << 14);
+                }
+                8 => {
+                    let target = u64::from(number) << 13;
+                    while store.shed(target) > 0 {}
+                    prop_assert!(store.bytes() <= target);
+                }
                 _ => store.sweep(clock.now(), usize::from(number)),
             }
-            let sum: usize = store.cache.iter().map(|(_, held)| held.entry.weight_bytes()).sum();
-            prop_assert_eq!(store.bytes(), sum as u64);
-            prop_assert_eq!(store.entries(), store.cache.iter().count() as u64);
-            prop_assert!(store.bytes() <= 1 << 19);
-            prop_assert!(store.entries() <= 16);
+            let held: Vec<usize> = (0..40)
+                .filter_map(|number| {
+                    store.shelves.peek(&key(number)).map(|held| held.entry.weight_bytes())
+                })
+                .collect();
+            prop_assert_eq!(store.bytes(), held.iter().sum::<usize>() as u64);
+            prop_assert_eq!(store.entries(), held.len() as u64);
+            prop_assert!(store.bytes() <= store.shelves.capacity());
+            prop_assert!(store.entries() <= store.shelves.capacity() >> 15);
             prop_assert!(store.leaving.len() as u64 <= 2 * store.entries() + 1_024);
         }
     }
@@ -265,14 +281,90 @@ fn an_entry_that_has_become_heavier_is_weighed_again_without_ending_leases() {
     let (before, version) = (store.bytes(), versions.of(&key(1)));
     held.encodings.settle(Encoding::Gzip, || Some(Bytes::from_static(b"1234567")));
     assert_eq!(store.weigh_again(&held), Stored::Yes);
-    assert_eq!(store.bytes(), before + 7);
+    assert_eq!(store.bytes(), before + 8, "as much as is set aside for seven");
     assert_eq!(store.entries(), 1);
     // Another's encodings, even of one as new, change nothing; nor do those of one that is gone.
     assert_eq!(store.weigh_again(&other), Stored::Refused);
     assert_eq!(store.weigh_again(&entry(2, 100)), Stored::Refused);
-    assert_eq!((store.bytes(), versions.of(&key(1))), (before + 7, version));
+    assert_eq!((store.bytes(), versions.of(&key(1))), (before + 8, version));
     // It leaves when it would have left.
     clock.advance(Duration::from_secs(300));
     store.sweep(clock.now(), 10);
     assert_eq!((store.entries(), store.bytes()), (0, 0));
+}
+
+#[test]
+fn weighing_again_forgets_no_use() {
+    let clock = ManualClock::new();
+    let mut store = store_of(settings(10, 1 << 20));
+    let waiting = Arc::new(Entry { min_uses: 3, ..Entry::clone(&entry(1, 100)) });
+    store.insert(Arc::clone(&waiting), clock.now());
+    let mut handed = 0;
+    let mut touch = |store: &mut MemoryStore, hits| {
+        store.touch(&key(1), hits, |_| {
+            handed += 1;
+            true
+        });
+        handed
+    };
+    assert_eq!(touch(&mut store, 1), 0);
+    assert_eq!(store.weigh_again(&waiting), Stored::Yes);
+    assert_eq!(touch(&mut store, 1), 1, "the third use");
+    assert_eq!(store.weigh_again(&waiting), Stored::Yes);
+    assert_eq!(touch(&mut store, 5), 1, "it has gone on once");
+}
+
+#[test]
+fn what_was_refused_ends_no_leases() {
+    let clock = ManualClock::new();
+    let versions = Versions::default();
+    let mut store = MemoryStore::new(settings(10, 1 << 20), Purges::default(), versions.clone());
+    store.insert(entry(1, 100), clock.now());
+    let first = versions.of(&key(1));
+    let large = made_at(1, 2 << 20, ManualClock::START_WALL_MS + 1);
+    assert_eq!(store.insert(large, clock.now()), Stored::Refused);
+    assert_eq!(versions.of(&key(1)), first);
+}
+
+#[test]
+fn a_warmed_entry_waits_for_its_use_and_takes_the_place_of_an_older_one() {
+    let clock = ManualClock::new();
+    let versions = Versions::default();
+    let mut store = MemoryStore::new(settings(100, 1 << 20), Purges::default(), versions.clone());
+    assert_eq!(store.warm(entry(1, 100), clock.now()), Stored::Refused, "no room is kept");
+    store.set_warm_share(0.1);
+    assert_eq!(store.warm(entry(1, 100), clock.now()), Stored::Yes);
+    assert_eq!(store.weight_of(Shelf::Warm), (1 << 20) / 100);
+    let get = |store: &mut MemoryStore, number| {
+        let found = store.get(&key(number), Form::Object, clock.now(), clock.wall_ms());
+        found.map(|entry| entry.body.len())
+    };
+    assert_eq!(get(&mut store, 1), Some(100));
+    assert_eq!((store.weight_of(Shelf::Warm), store.weight_of(Shelf::Window)), (0, 10_485));
+    // Refreshed before its end: its leases end, and an older one changes nothing.
+    let version = versions.of(&key(1));
+    let newer = made_at(1, 200, ManualClock::START_WALL_MS + 1);
+    assert_eq!(store.warm(newer, clock.now()), Stored::Yes);
+    assert_eq!(store.warm(entry(1, 300), clock.now()), Stored::Present);
+    assert_eq!(get(&mut store, 1), Some(200));
+    assert_ne!(versions.of(&key(1)), version);
+}
+
+#[test]
+fn another_size_moves_both_bounds() {
+    let clock = ManualClock::new();
+    let mut store = store_of(settings(10, 1 << 20));
+    let fill = |store: &mut MemoryStore| {
+        for number in 0..200 {
+            store.insert(made_at(number, 100, clock.wall_ms()), clock.now());
+        }
+        store.entries()
+    };
+    assert_eq!(fill(&mut store), 10);
+    assert_eq!(store.resize(2 << 20), 2 << 20);
+    assert_eq!(fill(&mut store), 20);
+    store.resize(1 << 19);
+    store.settle();
+    assert_eq!((store.entries(), fill(&mut store)), (5, 5));
+    assert_eq!(store.resize(u64::MAX), 16 << 20, "the most it may grow to");
 }
