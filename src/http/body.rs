@@ -12,17 +12,17 @@ use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderValue};
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse};
 use bytes::{Bytes, BytesMut};
-use futures_util::FutureExt;
 use futures_util::stream::{self, Stream, StreamExt};
 
 use super::error::ApiError;
+use super::nudges::Nudges;
 use super::shape::inflate::{content_encoding, inflate};
 
 /// A whole body.
 pub struct Whole {
     /// Its bytes.
     pub bytes: Bytes,
-    /// Whether it had to be waited for.
+    /// Whether it was waited for, longer than to the next of the nudges.
     pub waited: bool,
 }
 
@@ -37,7 +37,33 @@ pub async fn read(
     payload: &mut Payload,
     most: usize,
     deadline: Duration,
+) -> Result<Bytes, ApiError> {
+    check_announced(request, most)?;
+    within(deadline, collect(payload, most)).await
+}
+
+/// As [`read`], for bodies that come together with their heads, as most do: those cost no timer. For
+/// others the deadline begins at the next of the `nudges`.
+///
+/// # Errors
+///
+/// Those of [`read`].
+pub async fn read_at_hand(
+    request: &HttpRequest,
+    payload: &mut Payload,
+    most: usize,
+    deadline: Duration,
+    nudges: &Nudges,
 ) -> Result<Whole, ApiError> {
+    check_announced(request, most)?;
+    let mut collected = pin!(collect(payload, most));
+    if let Some(collected) = nudges.second_look(collected.as_mut()).await {
+        return Ok(Whole { bytes: collected?, waited: false });
+    }
+    Ok(Whole { bytes: within(deadline, collected).await?, waited: true })
+}
+
+fn check_announced(request: &HttpRequest, most: usize) -> Result<(), ApiError> {
     let announced = request
         .headers()
         .get(CONTENT_LENGTH)
@@ -46,14 +72,15 @@ pub async fn read(
     if announced.is_some_and(|length| length > u64::try_from(most).unwrap_or(u64::MAX)) {
         return Err(ApiError::BodyTooLarge { most });
     }
-    let mut collected = pin!(collect(payload, most));
-    // Most bodies come together with their head: no timer for those.
-    if let Some(collected) = collected.as_mut().now_or_never() {
-        return collected.map(|bytes| Whole { bytes, waited: false });
-    }
+    Ok(())
+}
+
+async fn within(
+    deadline: Duration,
+    collected: impl Future<Output = Result<Bytes, ApiError>>,
+) -> Result<Bytes, ApiError> {
     let late = Err(ApiError::BodyTimedOut { deadline });
-    let collected = tokio::time::timeout(deadline, collected).await.unwrap_or(late);
-    collected.map(|bytes| Whole { bytes, waited: true })
+    tokio::time::timeout(deadline, collected).await.unwrap_or(late)
 }
 
 /// Bodies from this size on are inflated on another thread: it takes a while, for which this thread's

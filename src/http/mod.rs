@@ -10,6 +10,8 @@ pub mod counted;
 pub mod error;
 pub mod gateway;
 pub mod handlers;
+pub mod hit_texts;
+pub mod nudges;
 pub mod operations;
 pub mod outgoing;
 pub mod purge_request;

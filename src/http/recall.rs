@@ -16,6 +16,7 @@ use anteroom_actors::model::{BuildKeyHasher, CacheKey, Entry, Form, Purges, Vers
 
 use super::counted::Spared;
 use super::stored::StoredHead;
+use crate::savings::Ledger;
 
 /// Longest lease on an answer of which a shorter form is being worked out.
 const UNTIL_BETTER: Duration = Duration::from_millis(100);
@@ -45,20 +46,22 @@ pub struct Known {
     pub version: u32,
 }
 
-/// An entry that may be served without asking L1, for a moment.
-#[derive(Debug, Clone)]
+/// An entry that may be served without asking L1, for a moment, and all that its hits need beside it:
+/// in one piece, because what lies apart costs each hit a look at memory of its own.
+#[derive(Debug)]
 pub struct Lease {
     entry: Weak<Entry>,
-    head: Rc<StoredHead>,
-    spared: Rc<Spared>,
     known: Known,
     until: Instant,
+    /// Status and headers of its hits.
+    pub head: StoredHead,
+    spared: Spared,
 }
 
 #[derive(Debug)]
 struct Remembered {
     meaning: Meaning,
-    lease: Option<Lease>,
+    lease: Option<Rc<Lease>>,
     /// Asked for since it was last spared.
     used: bool,
     /// Hits by the lease that L1 was not told of yet.
@@ -68,7 +71,7 @@ struct Remembered {
 /// What is remembered of a request.
 pub enum Recalled {
     /// Its answer, which is fresh, and who shares it.
-    Answer(Arc<Entry>, Rc<StoredHead>, u64),
+    Answer(Arc<Entry>, Rc<Lease>, u64),
     /// What it means.
     Meaning(Meaning),
 }
@@ -83,7 +86,7 @@ pub struct Recall {
     /// Those with hits that L1 was not told of, each once.
     untold: Vec<Digest>,
     /// What hits by leases saved that is not written down yet, each once.
-    unwritten: Vec<Rc<Spared>>,
+    unwritten: Vec<Rc<Lease>>,
     most: usize,
     lease: Duration,
 }
@@ -122,10 +125,10 @@ impl Recall {
                 }
                 remembered.untold = remembered.untold.saturating_add(1);
                 if lease.spared.hit() {
-                    self.unwritten.push(Rc::clone(&lease.spared));
+                    self.unwritten.push(Rc::clone(lease));
                 }
                 let scope = remembered.meaning.scope;
-                return Some(Recalled::Answer(entry, Rc::clone(&lease.head), scope));
+                return Some(Recalled::Answer(entry, Rc::clone(lease), scope));
             }
             remembered.lease = None;
         }
@@ -160,9 +163,11 @@ impl Recall {
             .collect()
     }
 
-    /// Returns what hits by leases saved since the last call, also by leases that have ended.
-    pub fn take_unwritten(&mut self) -> Vec<Rc<Spared>> {
-        mem::take(&mut self.unwritten)
+    /// Writes down what hits by leases saved since the last call, also by leases that have ended.
+    pub fn write_savings(&mut self, ledger: &mut Ledger) {
+        for lease in self.unwritten.drain(..) {
+            lease.spared.write(ledger);
+        }
     }
 
     /// Second chance: what was asked for since the last look is spared once.
@@ -192,7 +197,7 @@ impl Recall {
         &mut self,
         digest: &Digest,
         (entry, known): (&Arc<Entry>, Known),
-        (head, spared): (&Rc<StoredHead>, Spared),
+        (head, spared): (StoredHead, Spared),
         now: Instant,
         wall_ms: u64,
     ) {
@@ -203,9 +208,8 @@ impl Recall {
             return;
         }
         if let Some(remembered) = self.remembered.get_mut(digest) {
-            let (entry, head) = (Arc::downgrade(entry), Rc::clone(head));
-            let (spared, until) = (Rc::new(spared), now + lasts);
-            remembered.lease = Some(Lease { entry, head, spared, known, until });
+            let (entry, until) = (Arc::downgrade(entry), now + lasts);
+            remembered.lease = Some(Rc::new(Lease { entry, known, until, head, spared }));
         }
     }
 }

@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use super::*;
 use crate::http::shape::negotiate::Accepted;
-use crate::savings::{Book, Ledger, PriceTable};
+use crate::savings::{Book, PriceTable};
 
 fn digest(number: u8) -> Digest {
     CacheKey::new([number; 32])
@@ -46,15 +46,9 @@ fn recall_with_lease(lifetime: Duration) -> (Recall, Arc<ManualClock>, Arc<Entry
     let mut recall = recall_of(4);
     recall.remember(digest(1), meaning(1));
     let entry = entry(lifetime);
-    let head = Rc::new(StoredHead::of(&entry, Accepted::default(), &EncodingSettings::default()));
+    let head = StoredHead::of(&entry, Accepted::default(), &EncodingSettings::default());
     let known = recall.known(&meaning(1).key);
-    recall.lease(
-        &digest(1),
-        (&entry, known),
-        (&head, spared(&entry)),
-        clock.now(),
-        clock.wall_ms(),
-    );
+    recall.lease(&digest(1), (&entry, known), (head, spared(&entry)), clock.now(), clock.wall_ms());
     (recall, clock, entry)
 }
 
@@ -159,12 +153,11 @@ fn a_lease_ends_with_a_purge_and_with_a_replacement() {
         let before = recall.known(&meaning(1).key);
         change(&recall);
         assert!(!answers(&mut recall, &clock));
-        let head =
-            Rc::new(StoredHead::of(&entry, Accepted::default(), &EncodingSettings::default()));
+        let head = || StoredHead::of(&entry, Accepted::default(), &EncodingSettings::default());
         recall.lease(
             &digest(1),
             (&entry, before),
-            (&head, spared(&entry)),
+            (head(), spared(&entry)),
             clock.now(),
             clock.wall_ms(),
         );
@@ -173,7 +166,7 @@ fn a_lease_ends_with_a_purge_and_with_a_replacement() {
         recall.lease(
             &digest(1),
             (&entry, since),
-            (&head, spared(&entry)),
+            (head(), spared(&entry)),
             clock.now(),
             clock.wall_ms(),
         );
@@ -188,13 +181,13 @@ fn a_lease_is_short_while_a_shorter_form_is_being_worked_out() {
         vec![Header { name: "content-type".into(), value: Bytes::from_static(b"text/plain") }];
     let entry = Arc::new(Entry { headers, body: "a ".repeat(600).into(), ..(*plain).clone() });
     let accepted = Accepted::parse([&b"gzip"[..]].into_iter());
-    let head_now = || Rc::new(StoredHead::of(&entry, accepted, &EncodingSettings::default()));
+    let head_now = || StoredHead::of(&entry, accepted, &EncodingSettings::default());
     let known = recall.known(&meaning(1).key);
     for (lasts_ms, is_ready) in [(100, false), (1_000, true)] {
         if is_ready {
             entry.encodings.settle(Encoding::Gzip, || Some(Bytes::from_static(b"short")));
         }
-        let shown = (&head_now(), spared(&entry));
+        let shown = (head_now(), spared(&entry));
         recall.lease(&digest(1), (&entry, known), shown, clock.now(), clock.wall_ms());
         clock.advance(Duration::from_millis(lasts_ms - 1));
         assert!(answers(&mut recall, &clock), "{lasts_ms}");
@@ -209,16 +202,16 @@ fn hits_by_leases_are_written_down_once_whatever_became_of_the_lease() {
     let (mut recall, clock, entry) = recall_with_lease(Duration::from_secs(60));
     let mut ledger = Ledger::default();
     let mut written = |recall: &mut Recall| {
-        recall.take_unwritten().iter().for_each(|spared| spared.write(&mut ledger));
+        recall.write_savings(&mut ledger);
         ledger.total().calls
     };
     assert!(answers(&mut recall, &clock) && answers(&mut recall, &clock));
     assert_eq!(written(&mut recall), 2);
     assert_eq!(written(&mut recall), 2);
     assert!(answers(&mut recall, &clock));
-    let head = Rc::new(StoredHead::of(&entry, Accepted::default(), &EncodingSettings::default()));
+    let head = StoredHead::of(&entry, Accepted::default(), &EncodingSettings::default());
     let known = recall.known(&meaning(1).key);
-    let shown = (&head, spared(&entry));
+    let shown = (head, spared(&entry));
     recall.lease(&digest(1), (&entry, known), shown, clock.now(), clock.wall_ms());
     assert!(answers(&mut recall, &clock));
     (2..9).for_each(|number| recall.remember(digest(number), meaning(number)));

@@ -12,6 +12,7 @@ use anteroom_actors::model::{Entry, Header, Level};
 use anteroom_actors::resolver::InsteadOf;
 use bytes::Bytes;
 
+use super::hit_texts::HitTexts;
 use super::stored::{StoredHead, parse};
 
 static CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
@@ -28,37 +29,6 @@ pub struct Timing {
     pub upstream: Option<Duration>,
     /// From the request's arrival to the answer's head.
     pub total: Duration,
-}
-
-/// Texts of `Server-Timing` for hits, whose cache time is all their time. A hit takes some ten
-/// microseconds, so few texts serve nearly all of them, each made once.
-#[derive(Debug)]
-pub struct HitTimings(Vec<HeaderValue>);
-
-impl HitTimings {
-    /// Times below so many microseconds have their texts ready.
-    const READY_BELOW_US: u64 = 256;
-
-    /// Makes the texts.
-    pub fn new() -> Self {
-        Self((0..Self::READY_BELOW_US).map(Duration::from_micros).map(Self::make).collect())
-    }
-
-    /// Returns the text of a hit that took `total`.
-    pub fn text(&self, total: Duration) -> HeaderValue {
-        let ready = usize::try_from(total.as_micros()).ok().and_then(|micros| self.0.get(micros));
-        ready.cloned().unwrap_or_else(|| Self::make(total))
-    }
-
-    fn make(total: Duration) -> HeaderValue {
-        value(timing_text(Timing { cache: total, upstream: None, total }))
-    }
-}
-
-impl Default for HitTimings {
-    fn default() -> Self {
-        Self::new()
-    }
 }
 
 /// How an answer that is no hit came about.
@@ -91,20 +61,24 @@ pub enum Forwarded {
     Bypass(&'static str),
 }
 
-/// Returns a hit's response; `timing` is its `Server-Timing`.
+/// Returns the response of a hit that took `total`.
 pub fn hit(
-    entry: &Entry,
-    head: &StoredHead,
+    (entry, head): (&Entry, &StoredHead),
     level: Level,
     wall_ms: u64,
-    timing: HeaderValue,
+    total: Duration,
+    texts: &HitTexts,
 ) -> HttpResponse {
-    let dated = head.dated(entry, level, wall_ms);
-    let mut response = kept(entry, head, dated.cache_status, timing);
+    let age_s = entry.freshness.age_ms(wall_ms) / 1_000;
+    // What is surely left at any moment of this second of its age.
+    let second_ends = Duration::from_secs(age_s.saturating_add(1));
+    let ttl_s = entry.freshness.lifetime.saturating_sub(second_ends).as_secs();
+    let mut response = kept(entry, head, texts.cache_status(ttl_s, level), texts.timing(total));
+    // None of these is kept with an answer: nothing is to be replaced, which would take longer.
     let headers = response.headers_mut();
-    headers.insert(X_CACHE.clone(), HeaderValue::from_static("HIT"));
-    headers.insert(X_CACHE_LEVEL.clone(), HeaderValue::from_static(level.as_str()));
-    headers.insert(AGE, dated.age);
+    headers.append(X_CACHE.clone(), HeaderValue::from_static("HIT"));
+    headers.append(X_CACHE_LEVEL.clone(), HeaderValue::from_static(level.as_str()));
+    headers.append(AGE, texts.age(age_s));
     response
 }
 
@@ -178,8 +152,8 @@ fn kept(
     for (name, value) in &head.headers {
         headers.append(name.clone(), value.clone());
     }
-    headers.insert(CACHE_STATUS.clone(), cache_status);
-    headers.insert(SERVER_TIMING.clone(), timing);
+    headers.append(CACHE_STATUS.clone(), cache_status);
+    headers.append(SERVER_TIMING.clone(), timing);
     response
 }
 
@@ -234,7 +208,7 @@ pub async fn last_before_cut<T, E>(piece: Result<T, E>) -> Result<T, E> {
     piece
 }
 
-fn timing_text(timing: Timing) -> String {
+pub(super) fn timing_text(timing: Timing) -> String {
     let mut text = String::with_capacity(64);
     text.push_str("cache;dur=");
     push_millis(&mut text, timing.cache);
@@ -256,4 +230,36 @@ fn push_millis(text: &mut String, duration: Duration) {
 pub(super) fn value(text: String) -> HeaderValue {
     HeaderValue::from_maybe_shared(Bytes::from(text))
         .unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+#[cfg(test)]
+mod tests {
+    use anteroom_actors::model::Freshness;
+    use anteroom_actors::settings::EncodingSettings;
+
+    use super::*;
+    use crate::http::shape::negotiate::Accepted;
+
+    #[test]
+    fn age_and_time_to_live_of_a_hit_go_together_at_every_moment() {
+        let lifetime = Duration::from_secs(60);
+        let freshness = Freshness { made_wall_ms: 10_000, lifetime, ..Freshness::default() };
+        let entry = Entry { status: 200, freshness, ..Entry::default() };
+        let head = StoredHead::of(&entry, Accepted::default(), &EncodingSettings::default());
+        let texts = HitTexts::new();
+        for (wall_ms, age, ttl) in [
+            (9_000, "0", 59),
+            (10_000, "0", 59),
+            (10_999, "0", 59),
+            (11_000, "1", 58),
+            (11_999, "1", 58),
+            (69_999, "59", 0),
+        ] {
+            let response = hit((&entry, &head), Level::L1, wall_ms, Duration::ZERO, &texts);
+            let sent = |name: &HeaderName| response.headers().get(name).cloned();
+            assert_eq!(sent(&AGE).unwrap(), age, "at {wall_ms}");
+            let status = format!("anteroom; hit; ttl={ttl}; detail=L1");
+            assert_eq!(sent(&CACHE_STATUS).unwrap(), status.as_str(), "at {wall_ms}");
+        }
+    }
 }

@@ -1,12 +1,9 @@
 //! Status, headers and form of a stored answer, made once for all its hits.
 
-use std::cell::RefCell;
-use std::time::Duration;
-
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_ENCODING, ETAG, HeaderName, HeaderValue, VARY};
 use anteroom_actors::codec;
-use anteroom_actors::model::{Encoding, Entry, Header, Level};
+use anteroom_actors::model::{Encoding, Entry, Header};
 use anteroom_actors::settings::EncodingSettings;
 use bytes::Bytes;
 
@@ -31,18 +28,6 @@ pub struct StoredHead {
     pub encoding: Encoding,
     /// Whether nothing better for the caller is still being worked out.
     pub is_final: bool,
-    dated: RefCell<Option<Dated>>,
-}
-
-/// What changes once a second: a hot answer's hits of one second share it.
-#[derive(Debug, Clone)]
-pub(super) struct Dated {
-    age_s: u64,
-    level: Level,
-    /// Value of `Age`.
-    pub age: HeaderValue,
-    /// Value of `Cache-Status`.
-    pub cache_status: HeaderValue,
 }
 
 impl StoredHead {
@@ -65,7 +50,6 @@ impl StoredHead {
             headers: entry.headers.iter().filter_map(parse).collect(),
             encoding,
             is_final: shorter.iter().all(is_settled) && encodings.is_tagged(),
-            dated: RefCell::default(),
         };
         head.tag(entry);
         if codec::is_worth(entry, settings) {
@@ -75,6 +59,8 @@ impl StoredHead {
             head.set(CONTENT_ENCODING, HeaderValue::from_static(encoding.as_str()));
             head.set(X_ORIGINAL_SIZE.clone(), HeaderValue::from(entry.body.len()));
         }
+        // One is kept for each request that is remembered.
+        head.headers.shrink_to_fit();
         head
     }
 
@@ -117,24 +103,6 @@ impl StoredHead {
     fn set(&mut self, name: HeaderName, value: HeaderValue) {
         self.headers.retain(|(other, _)| *other != name);
         self.headers.push((name, value));
-    }
-
-    pub(super) fn dated(&self, entry: &Entry, level: Level, wall_ms: u64) -> Dated {
-        let age_s = entry.freshness.age_ms(wall_ms) / 1_000;
-        let mut kept = self.dated.borrow_mut();
-        if let Some(dated) = kept.as_ref()
-            && dated.age_s == age_s
-            && dated.level == level
-        {
-            return dated.clone();
-        }
-        // What is surely left at any moment of this second of its age, which the hits share.
-        let second_ends = Duration::from_secs(age_s.saturating_add(1));
-        let ttl_s = entry.freshness.lifetime.saturating_sub(second_ends).as_secs();
-        let status = format!("anteroom; hit; ttl={ttl_s}; detail={level}");
-        let dated =
-            Dated { age_s, level, age: HeaderValue::from(age_s), cache_status: value(status) };
-        kept.insert(dated).clone()
     }
 }
 

@@ -1,39 +1,6 @@
 use anteroom_actors::codec;
-use anteroom_actors::model::{CacheKey, Freshness};
 
 use super::*;
-
-fn head(entry: &Entry) -> StoredHead {
-    StoredHead::of(entry, Accepted::default(), &EncodingSettings::default())
-}
-
-#[test]
-fn age_and_time_to_live_go_together_at_every_moment() {
-    let entry = Entry {
-        key: CacheKey::new([1; 32]),
-        status: 200,
-        body: Bytes::new(),
-        freshness: Freshness {
-            made_wall_ms: 10_000,
-            lifetime: Duration::from_secs(60),
-            ..Freshness::default()
-        },
-        ..Entry::default()
-    };
-    for (wall_ms, age, ttl) in [
-        (9_000, "0", 59),
-        (10_000, "0", 59),
-        (10_999, "0", 59),
-        (11_000, "1", 58),
-        (11_999, "1", 58),
-        (69_999, "59", 0),
-    ] {
-        let dated = head(&entry).dated(&entry, Level::L1, wall_ms);
-        assert_eq!(dated.age, age, "at {wall_ms}");
-        let status = format!("anteroom; hit; ttl={ttl}; detail=L1");
-        assert_eq!(dated.cache_status, status.as_str(), "at {wall_ms}");
-    }
-}
 
 fn text(headers: &[(&str, &'static str)]) -> Entry {
     let header = |(name, value): &(&str, &'static str)| Header {

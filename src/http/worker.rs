@@ -11,8 +11,9 @@ use anteroom_actors::model::{Access, Encoding, Entry, Sample};
 
 use super::access::Memo;
 use super::gateway::{Gateway, UnderWay};
+use super::hit_texts::HitTexts;
+use super::nudges::Nudges;
 use super::recall::Recall;
-use super::respond::HitTimings;
 use super::samples::Samples;
 use crate::savings::Ledger;
 use crate::telemetry::{LeaseHits, SentBytes};
@@ -31,8 +32,10 @@ pub struct Worker {
     pub gateway: Arc<Gateway>,
     /// Recent requests.
     pub recall: RefCell<Recall>,
-    /// Texts for the timing of hits.
-    pub hit_timings: HitTimings,
+    /// Texts that hits have in common.
+    pub hit_texts: HitTexts,
+    /// Bodies that have no timer yet.
+    pub nudges: Nudges,
     /// Client keys seen.
     pub keys_seen: RefCell<Memo>,
     /// Calls that pass the cache by.
@@ -40,6 +43,8 @@ pub struct Worker {
     /// Keys the recall digest: nobody outside knows it or sees a digest, so nobody can aim at a
     /// collision, and a keyed hash much faster than the key's own will do.
     pub digest_key: [u64; 4],
+    /// Room in which a request's digest is put together.
+    pub digest_parts: RefCell<Vec<u8>>,
     under_way: Arc<AtomicUsize>,
     samples: RefCell<Samples>,
     lease_hits: RefCell<Vec<LeaseHits>>,
@@ -66,10 +71,12 @@ impl Worker {
         let worker = Rc::new(Self {
             gateway,
             recall: RefCell::new(recall),
-            hit_timings: HitTimings::new(),
+            hit_texts: HitTexts::new(),
+            nudges: Nudges::default(),
             keys_seen: RefCell::new(Memo::new(digest_key)),
             forwarder,
             digest_key,
+            digest_parts: RefCell::default(),
             under_way,
             samples: RefCell::new(samples),
             lease_hits,
@@ -82,6 +89,7 @@ impl Worker {
             let mut every = tokio::time::interval(FLUSH_EVERY);
             for turn in (0..FLUSHES_A_TELLING).cycle() {
                 let Some(worker) = flushed.upgrade() else { return };
+                worker.nudges.nudge_all();
                 worker.flush();
                 if turn == 0 {
                     worker.tell_l1();
@@ -143,9 +151,7 @@ impl Worker {
     /// Brings what was saved to the gateway's book.
     fn flush_savings(&self) {
         let mut savings = self.savings.borrow_mut();
-        for spared in self.recall.borrow_mut().take_unwritten() {
-            spared.write(&mut savings);
-        }
+        self.recall.borrow_mut().write_savings(&mut savings);
         self.gateway.savings.take(&mut savings);
     }
 

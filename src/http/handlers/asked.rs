@@ -95,33 +95,46 @@ impl Asked<'_> {
     /// length, under this thread's own key.
     pub(super) fn digest(&self) -> Digest {
         let mut hasher = HighwayHasher::new(Key(self.worker.digest_key));
-        let mut part = |bytes: &[u8]| {
-            hasher.append(&u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_le_bytes());
-            hasher.append(bytes);
-        };
-        part(&self.route.index.to_le_bytes());
-        // In place of the header's text: what means the same shares a lease.
-        part(&[self.accepted.code()]);
-        part(self.request.method().as_str().as_bytes());
-        part(self.target().as_bytes());
-        // In the order of the map, which is the same for the same headers: another order of theirs
-        // is but another digest.
-        for (name, value) in self.request.headers() {
-            if self.route.recalled_headers.contains(name) {
-                part(name.as_str().as_bytes());
-                part(value.as_bytes());
-            }
-        }
-        // The key itself is no longer among the headers.
-        if let Some(client) = guard::client_of(self.worker, self.request) {
-            part(client.scope.as_bytes());
-        }
-        part(&self.body);
+        let mut parts = self.worker.digest_parts.borrow_mut();
+        parts.clear();
+        self.put_parts(&mut parts);
+        // Two pieces, the second as it lies: each piece costs the hasher more than its bytes do.
+        hasher.append(&parts);
+        hasher.append(&self.body);
         let mut digest = [0; CacheKey::LEN];
         for (bytes, word) in digest.as_chunks_mut::<8>().0.iter_mut().zip(hasher.finalize256()) {
             *bytes = word.to_le_bytes();
         }
         CacheKey::new(digest)
+    }
+
+    /// Puts down what the digest counts beside the body's bytes.
+    fn put_parts(&self, parts: &mut Vec<u8>) {
+        let put_len = |parts: &mut Vec<u8>, len: usize| {
+            parts.extend_from_slice(&u64::try_from(len).unwrap_or(u64::MAX).to_le_bytes());
+        };
+        let mut put = |bytes: &[u8]| {
+            put_len(parts, bytes.len());
+            parts.extend_from_slice(bytes);
+        };
+        put(&self.route.index.to_le_bytes());
+        // In place of the header's text: what means the same shares a lease.
+        put(&[self.accepted.code()]);
+        put(self.request.method().as_str().as_bytes());
+        put(self.target().as_bytes());
+        // In the order of the map, which is the same for the same headers: another order of theirs
+        // is but another digest.
+        for (name, value) in self.request.headers() {
+            if self.route.recalled_headers.contains(name) {
+                put(name.as_str().as_bytes());
+                put(value.as_bytes());
+            }
+        }
+        // The key itself is no longer among the headers.
+        if let Some(client) = guard::client_of(self.worker, self.request) {
+            put(client.scope.as_bytes());
+        }
+        put_len(parts, self.body.len());
     }
 
     /// Reads the request: its key, or why it goes past the cache. Its outline is remembered.

@@ -34,7 +34,7 @@ pub async fn purge(
         return error(HttpResponse::UnsupportedMediaType(), text);
     }
     let body = match body::read(&request, &mut payload, MAX_BODY, BODY_WITHIN).await {
-        Ok(body) => body.bytes,
+        Ok(body) => body,
         Err(failure) => {
             let text = format!("the body did not come whole, within 10 s and {MAX_BODY} bytes");
             return error(HttpResponseBuilder::new(failure.status()), &text);

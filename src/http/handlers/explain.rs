@@ -39,7 +39,7 @@ pub async fn explain(
     let server = &gateway.settings.server;
     let most = server.max_body.as_usize().saturating_mul(MOST_TIMES_THE_BODY);
     let text = match body::read(&request, &mut payload, most, server.body_timeout.get()).await {
-        Ok(whole) => whole.bytes,
+        Ok(text) => text,
         Err(error) => return error.response(crate::canonical::ErrorForm::OpenAi),
     };
     let explained = match Submitted::read(&text) {

@@ -31,7 +31,7 @@ pub(super) fn lease_hit(
     worker.record_lease_hit(route.index, total, || {
         access(entry, (scope, scope), Outcome::Hit(Level::L1))
     });
-    let response = respond::hit(entry, head, Level::L1, wall_ms, worker.hit_timings.text(total));
+    let response = respond::hit((entry, head), Level::L1, wall_ms, total, &worker.hit_texts);
     let response =
         conditions::answered(asked.request, response, entry.freshness.made_wall_ms, wall_ms);
     if response.status() == StatusCode::NOT_MODIFIED {
@@ -125,15 +125,15 @@ pub(super) fn hit(
         Looked::L1 => (Level::L1, [Some(total), None, None]),
         Looked::Levels(level, lookups) => (level, lookups),
     };
-    let timing = worker.hit_timings.text(total);
+    let texts = &worker.hit_texts;
     let is_fresh = entry.freshness.is_fresh(wall_ms);
     let validated = how.instead_of.filter(|origin| origin.status == Some(304));
     let response = if let Some(origin) = validated {
-        respond::validated(entry, head, (level, origin.was_fresh), wall_ms, timing)
+        respond::validated(entry, head, (level, origin.was_fresh), wall_ms, texts.timing(total))
     } else if is_fresh {
-        respond::hit(entry, head, level, wall_ms, timing)
+        respond::hit((entry, head), level, wall_ms, total, texts)
     } else {
-        respond::stale(entry, head, (level, how.instead_of), wall_ms, timing)
+        respond::stale(entry, head, (level, how.instead_of), wall_ms, texts.timing(total))
     };
     let made_ms = entry.freshness.made_wall_ms;
     let response = conditions::answered(asked.request, response, made_ms, wall_ms);

@@ -52,7 +52,7 @@ pub async fn handle(worker: Rc<Worker>, request: HttpRequest, payload: Payload) 
         }
         Ok(route) => {
             let from = forward::Source { worker: &worker, route, request: &request, arrived };
-            from.pass_through(payload, under_way).await
+            Box::pin(from.pass_through(payload, under_way)).await
         }
     };
     if worker.gateway.is_draining() {
@@ -74,7 +74,8 @@ pub(super) fn find<'a>(
     if method == Method::CONNECT || method == Method::TRACE {
         return Err(ApiError::Method(method.to_string()));
     }
-    if path.split('/').any(is_dot_segment) {
+    // Few paths have either of these: most need no look at their segments.
+    if path.bytes().any(|byte| matches!(byte, b'.' | b'%')) && path.split('/').any(is_dot_segment) {
         return Err(ApiError::DotSegment);
     }
     if path == "/v1/realtime" {
@@ -109,8 +110,8 @@ async fn cached(
     under_way: crate::http::gateway::UnderWay,
 ) -> HttpResponse {
     let server = &worker.gateway.settings.server;
-    let read =
-        body::read(request, &mut payload, server.max_body.as_usize(), server.body_timeout.get());
+    let (most, deadline) = (server.max_body.as_usize(), server.body_timeout.get());
+    let read = body::read_at_hand(request, &mut payload, most, deadline, &worker.nudges);
     let body = match read.await {
         Ok(body) => body,
         Err(error) => {
@@ -129,7 +130,7 @@ async fn cached(
         }
         Way::Pass(reason) => {
             let from = forward::Source { worker, route, request, arrived };
-            return from.bypass(asked.body, (reason, None), under_way).await;
+            return Box::pin(from.bypass(asked.body, (reason, None), under_way)).await;
         }
         Way::GatewayTimeout => return refuse(worker, route, arrived, &ApiError::NotKept),
     }
@@ -147,21 +148,23 @@ async fn cached(
     let recalled =
         if is_revoked { None } else { worker.recall.borrow_mut().get(&digest, now, wall_ms) };
     let meaning = match recalled {
-        Some(Recalled::Answer(entry, head, scope)) => {
-            return lease_hit(&asked, wall_ms, &entry, (&head, scope));
+        Some(Recalled::Answer(entry, lease, scope)) => {
+            return lease_hit(&asked, wall_ms, &entry, (&lease.head, scope));
         }
         Some(Recalled::Meaning(meaning)) => Some(meaning),
         None => None,
     };
-    let asked = match asked.inflated().await {
+    let asked = match Box::pin(asked.inflated()).await {
         Ok(asked) => asked,
         Err(error) => return refuse(worker, route, arrived, &error),
     };
     if is_revoked {
         let from = forward::Source { worker, route, request, arrived };
-        return from.bypass(asked.body, ("credential-refused", None), under_way).await;
+        let why = ("credential-refused", None);
+        return Box::pin(from.bypass(asked.body, why, under_way)).await;
     }
-    unleased(worker, asked, (digest, meaning), under_way).await
+    // In a box of its own: what a lease answers need not carry it along.
+    Box::pin(unleased(worker, asked, (digest, meaning), under_way)).await
 }
 
 /// Answers a request that no lease answers; `meaning` is what is remembered of it.
@@ -225,14 +228,15 @@ async fn look_in_l1(question: &Question<'_>, digest: &Digest) -> Option<HttpResp
     }
     let (now, wall_ms) = (gateway.clock.now(), gateway.clock.wall_ms());
     let entry = masked(question, entry).await;
-    let head = Rc::new(head_of(question, &entry).await);
+    let head = head_of(question, &entry).await;
+    let response = hit(question, &entry, &head, How { looked: Looked::L1, instead_of: None });
     let is_recalled = directives.wants.is_default() && directives.fields.is_none();
     if is_recalled && asked.recalls_selection_of(&entry) {
         let leased = (&entry, known);
-        let shown = (&head, Spared::by(asked.route.index, &entry, &gateway.savings));
+        let shown = (head, Spared::by(asked.route.index, &entry, &gateway.savings));
         asked.worker.recall.borrow_mut().lease(digest, leased, shown, now, wall_ms);
     }
-    Some(hit(question, &entry, &head, How { looked: Looked::L1, instead_of: None }))
+    Some(response)
 }
 
 /// Returns the response to a request that was not understood, and takes it down.
