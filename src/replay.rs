@@ -46,8 +46,8 @@ pub fn replay(options: &ReplayOptions, trace: &Trace, progress: &Progress) -> Re
     let lifetimes = options.lifetimes();
     let mut levels = Levels::new(entries, options.seed, lifetimes);
     let mut unbounded = Unbounded::new(lifetimes);
-    let mut lru = PlainLru::new(entries, lifetimes.l1_ms);
-    let mut optimum = Optimum::new(entries, lifetimes.l1_ms, trace);
+    let mut lru = PlainLru::new(entries, lifetimes);
+    let mut optimum = Optimum::new(entries, lifetimes, trace);
     let mut bar = progress.bar("replaying", trace.requests().len() as u64);
     for request in trace.requests() {
         levels.ask(request);

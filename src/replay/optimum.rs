@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::lifetimes::{Filled, Lifetimes};
 use super::trace::{Request, Trace};
 
 /// Never asked for again in time.
@@ -13,7 +14,9 @@ const NEVER: u32 = u32::MAX;
 #[derive(Debug)]
 pub struct Optimum {
     entries: usize,
-    ttl_ms: u64,
+    lifetimes: Lifetimes,
+    /// What lies below: it says how long a fill may stay.
+    below: HashMap<u32, Filled>,
     /// The place in the log of the next request for the same key, by place.
     next: Vec<u32>,
     /// When that is, by place.
@@ -26,9 +29,9 @@ pub struct Optimum {
 }
 
 impl Optimum {
-    /// Looks through the whole log; the cache has room for that many entries, which stay for `ttl_ms`
-    /// from their fill.
-    pub fn new(entries: u64, ttl_ms: u64, trace: &Trace) -> Self {
+    /// Looks through the whole log; the cache has room for that many entries, over levels
+    /// without bound.
+    pub fn new(entries: u64, lifetimes: Lifetimes, trace: &Trace) -> Self {
         let requests = trace.requests();
         let mut last = HashMap::new();
         let mut next: Vec<u32> = requests
@@ -43,7 +46,8 @@ impl Optimum {
         next.reverse();
         Self {
             entries: usize::try_from(entries).unwrap_or(usize::MAX),
-            ttl_ms,
+            lifetimes,
+            below: HashMap::new(),
             next,
             at_ms: requests.iter().map(|request| request.at_ms).collect(),
             held: BTreeSet::new(),
@@ -61,7 +65,9 @@ impl Optimum {
             self.hits += 1;
             self.until_ms.get(&key).copied().unwrap_or(0)
         } else {
-            request.at_ms.saturating_add(self.ttl_ms)
+            let below = self.below.entry(key).or_default();
+            below.look_below(request.at_ms, &self.lifetimes);
+            below.l1_until_ms()
         };
         let next = self.next.get(place as usize).copied().unwrap_or(NEVER);
         let is_in_time = self.at_ms.get(next as usize).is_some_and(|at_ms| *at_ms < until_ms);
@@ -95,9 +101,10 @@ mod tests {
         Trace::of(requests.map(|(at_ms, &key)| Request { at_ms, key, user: None, size_bytes: 0 }))
     }
 
-    fn hits(entries: u64, ttl_ms: u64, keys: &[u32]) -> u64 {
+    fn hits(entries: u64, l1_ms: u64, keys: &[u32]) -> u64 {
         let trace = trace(keys);
-        let mut optimum = Optimum::new(entries, ttl_ms, &trace);
+        let lifetimes = Lifetimes { l1_ms, ..Lifetimes::NONE };
+        let mut optimum = Optimum::new(entries, lifetimes, &trace);
         trace.requests().iter().for_each(|request| optimum.ask(request));
         optimum.hits()
     }

@@ -44,7 +44,9 @@ struct Place {
 #[derive(Debug)]
 pub struct PlainLru {
     entries: usize,
-    ttl_ms: u64,
+    lifetimes: Lifetimes,
+    /// What lies below: it says how long a fill may stay.
+    below: HashMap<u32, Filled>,
     places: HashMap<u32, Place>,
     by_use: BTreeMap<u64, u32>,
     leaving: VecDeque<(u64, u32)>,
@@ -53,11 +55,12 @@ pub struct PlainLru {
 }
 
 impl PlainLru {
-    /// Creates an empty cache of that many entries, which stay for `ttl_ms` from their fill.
-    pub fn new(entries: u64, ttl_ms: u64) -> Self {
+    /// Creates an empty L1 of that many entries over levels without bound.
+    pub fn new(entries: u64, lifetimes: Lifetimes) -> Self {
         Self {
             entries: usize::try_from(entries).unwrap_or(usize::MAX),
-            ttl_ms,
+            lifetimes,
+            below: HashMap::new(),
             places: HashMap::new(),
             by_use: BTreeMap::new(),
             leaving: VecDeque::new(),
@@ -83,7 +86,12 @@ impl PlainLru {
             self.by_use.insert(self.uses, key);
             return;
         }
-        let until_ms = now_ms.saturating_add(self.ttl_ms);
+        let below = self.below.entry(key).or_default();
+        below.look_below(now_ms, &self.lifetimes);
+        let until_ms = below.l1_until_ms();
+        if until_ms <= now_ms {
+            return;
+        }
         self.places.insert(key, Place { used: self.uses, until_ms });
         self.by_use.insert(self.uses, key);
         self.leaving.push_back((until_ms, key));
@@ -110,8 +118,8 @@ impl PlainLru {
 mod tests {
     use super::*;
 
-    fn hits(entries: u64, ttl_ms: u64, requests: &[(u64, u32)]) -> u64 {
-        let mut lru = PlainLru::new(entries, ttl_ms);
+    fn hits(entries: u64, l1_ms: u64, requests: &[(u64, u32)]) -> u64 {
+        let mut lru = PlainLru::new(entries, Lifetimes { l1_ms, ..Lifetimes::NONE });
         for &(at_ms, key) in requests {
             lru.ask(&Request { at_ms, key, user: None, size_bytes: 0 });
         }

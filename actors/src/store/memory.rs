@@ -152,10 +152,7 @@ impl MemoryStore {
     /// An entry that has now been used as often as it wants to be goes to `hand_on`; again at each
     /// later use while `hand_on` says that nobody took it.
     pub fn touch(&mut self, key: &CacheKey, hits: u32, hand_on: impl FnOnce(&Arc<Entry>) -> bool) {
-        for _ in 1..hits.min(MOST_COUNTED) {
-            let _ = self.shelves.get(key, |_| Some(()));
-        }
-        let _ = self.shelves.get(key, |held| {
+        let _ = self.shelves.touch(key, hits.min(MOST_COUNTED), |held| {
             let Course { uses, handed_on, .. } = &*held.course;
             if !handed_on.get() {
                 uses.set(uses.get().saturating_add(hits));
