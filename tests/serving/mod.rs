@@ -5,6 +5,7 @@ mod client_keys;
 mod client_limits;
 mod conversations;
 mod embeddings;
+mod embeddings_flights;
 mod encodings;
 mod explain;
 mod flights;

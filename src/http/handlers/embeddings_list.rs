@@ -16,10 +16,11 @@ use bytes::{Bytes, BytesMut};
 
 use super::asked::{Asked, Question};
 use super::embeddings_items::{Item, Items, Looked, elsewhere, keys, look_up};
-use super::flight::{self, LOOK_AGAIN, complete, costs, failed, join, send_whole, waited_long};
+use super::flight::{self, LOOK_AGAIN, complete, costs, join, send_whole, waited_long};
 use super::guard;
 use super::hits::{self, How, head_of, hit, masked};
 use super::proxy::refuse;
+use super::told::{self, failed};
 use crate::canonical::{KeyBody, Profile, canonicalise};
 use crate::embeddings::{
     EmbeddingsError, List, Merged, Split, as_one, entries, headers_without_bytes, merge, split,
@@ -251,7 +252,7 @@ async fn part_known(
     };
     let known = (looked.items.num_answered(list), list.num_items());
     let forwarded = match known {
-        (0, _) => flight::forwarded(&reader, Some(is_kept), detail),
+        (0, _) => told::forwarded(&reader, Some(is_kept), detail),
         _ => Forwarded::InPart { collapsed: reader.role() == Role::Follows, kept: is_kept, known },
     };
     let head = Head { headers: headers_without_bytes(&head.headers), ..Head::clone(&head) };

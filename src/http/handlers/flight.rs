@@ -7,7 +7,7 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use anteroom_actors::error::{AskError, OriginError};
 use anteroom_actors::message::ask;
-use anteroom_actors::model::{Access, Form, Outcome, Sample, Use, Wants};
+use anteroom_actors::model::{Form, Use, Wants};
 use anteroom_actors::origin::{Head, OriginCall};
 use anteroom_actors::resolver::{FlightHead, Kept, Reader, Resolve, Role, Whole};
 use bytes::Bytes;
@@ -16,8 +16,8 @@ use futures_util::stream;
 use super::asked::{Asked, Question};
 use super::conversion::{body_in_form, headers_in_form, in_form};
 use super::hits::{How, Looked, head_of, hit, masked};
-use super::invalidation::{Done, invalidate};
 use super::proxy::refuse;
+use super::told::{failed, finish, forwarded};
 use super::under_way::{Holds, Reading};
 use super::{conditions, guard};
 use crate::forms::UsageFilter;
@@ -26,7 +26,7 @@ use crate::http::counted::Watched;
 use crate::http::error::ApiError;
 use crate::http::gateway::UnderWay;
 use crate::http::outgoing::Outgoing;
-use crate::http::respond::{self, Forwarded, Timing};
+use crate::http::respond::{self, Forwarded};
 
 /// Longest wait for the resolver, which answers in microseconds.
 const RESOLVE_DEADLINE: Duration = Duration::from_millis(500);
@@ -307,105 +307,4 @@ fn note_coalesced(question: &Question<'_>, reader: &Reader, head: &Head, body: &
 
 fn status_of(head: &Head) -> StatusCode {
     StatusCode::from_u16(head.status).unwrap_or(StatusCode::BAD_GATEWAY)
-}
-
-pub(super) fn forwarded(
-    reader: &Reader,
-    kept: Option<bool>,
-    detail: Option<&'static str>,
-) -> Forwarded {
-    match reader.role() {
-        Role::Leads => {
-            let fwd = match reader.timings().passed_over {
-                None => "miss",
-                Some(true) => "request",
-                Some(false) => "stale",
-            };
-            Forwarded::Miss { fwd, kept, detail }
-        }
-        Role::Follows => Forwarded::Collapsed { detail },
-    }
-}
-
-/// Fills in headers and takes the answer down.
-pub(super) fn finish(
-    question: &Question<'_>,
-    reader: &Reader,
-    head: &Head,
-    forwarded: Forwarded,
-    response: &mut HttpResponse,
-) {
-    let asked = question.asked;
-    let timing = timing(asked, reader);
-    let headers = response.headers_mut();
-    respond::pass_on(headers, &head.headers);
-    asked.worker.gateway.revoked.note(head.status, || asked.scope());
-    if reader.role() == Role::Leads {
-        let (method, target) = (asked.method(), asked.target());
-        let done = Done { method, target, status: head.status, headers: &head.headers };
-        invalidate(asked.worker, asked.route, done);
-    }
-    respond::note_forwarded(headers, forwarded, head.status, timing);
-    let discarded = match forwarded {
-        Forwarded::Miss { detail, .. } => detail,
-        _ => None,
-    };
-    asked.worker.record_access(|| {
-        let (scope, session) = question.learned_as();
-        let leads = reader.role() == Role::Leads;
-        Access {
-            key: question.meaning.key,
-            scope,
-            session,
-            fresh_until_ms: 0,
-            size_bytes: 0,
-            outcome: if leads { Outcome::Miss } else { Outcome::Coalesced },
-        }
-    });
-    record(asked, reader, head.status, timing, (None, discarded));
-}
-
-pub(super) fn failed(asked: &Asked<'_>, reader: &Reader, error: OriginError) -> HttpResponse {
-    let label = error.label();
-    let mut response = ApiError::Origin(error).response(asked.route.profile.error_form());
-    let timing = timing(asked, reader);
-    let status = response.status().as_u16();
-    let forwarded = forwarded(reader, Some(false), Some(label));
-    respond::note_forwarded(response.headers_mut(), forwarded, status, timing);
-    record(asked, reader, status, timing, (Some(label), None));
-    response
-}
-
-fn timing(asked: &Asked<'_>, reader: &Reader) -> Timing {
-    let timings = reader.timings();
-    Timing {
-        cache: timings.lookups.iter().flatten().sum(),
-        upstream: timings.upstream,
-        total: asked.worker.gateway.clock.now().duration_since(asked.arrived),
-    }
-}
-
-fn record(
-    asked: &Asked<'_>,
-    reader: &Reader,
-    status: u16,
-    timing: Timing,
-    (upstream_error, discarded): (Option<&'static str>, Option<&'static str>),
-) {
-    let leads = reader.role() == Role::Leads;
-    let outcome = match upstream_error {
-        Some(_) => Outcome::Error,
-        None if leads => Outcome::Miss,
-        None => Outcome::Coalesced,
-    };
-    asked.worker.record(Sample {
-        route: asked.route.index,
-        outcome,
-        status,
-        total: timing.total,
-        lookups: if leads { reader.timings().lookups } else { [None; 3] },
-        upstream: timing.upstream.filter(|_| leads),
-        upstream_error: upstream_error.filter(|_| leads),
-        discarded: discarded.filter(|_| leads),
-    });
 }

@@ -22,6 +22,7 @@ mod recording;
 mod replay;
 pub mod savings;
 mod selecting;
+mod told;
 mod under_way;
 
 pub use directives::STEERING_HEADERS;

@@ -3,6 +3,7 @@ use std::rc::Rc;
 
 use proptest::prelude::*;
 
+use super::resizing::STEP_ENTRIES;
 use super::*;
 
 /// Keys are digests; this makes one of a number.
