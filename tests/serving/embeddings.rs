@@ -259,3 +259,39 @@ fn directives_hold_for_items() {
     assert_eq!(single.cache(), "HIT L1", "{single}");
     assert_eq!(provider.num_calls(), 3, "{}", provider.log());
 }
+
+/// Where the origin's headers decide, what they say is of the whole answer: no part of one is kept, and
+/// none is put together of what another request may not have.
+#[test]
+fn where_the_origin_decides_a_list_is_kept_whole_or_not_at_all() {
+    let provider = Provider::scripted(|call| {
+        let body: Value = serde_json::from_slice(&call.body).unwrap_or_default();
+        let varies = body["user"] == "varies";
+        let control = if varies { "public, max-age=60" } else { "private" };
+        let vary = if varies { "accept-language" } else { "accept" };
+        let headers =
+            [("content-type", "application/json"), ("cache-control", control), ("vary", vary)];
+        Reply::new(200, &headers, embedded(call).to_string())
+    });
+    let gateway = Gateway::patient().upstream(&provider).config(ORIGIN_DECIDES).start();
+    let ask = |user: &str, language: &str, inputs: &[&str]| {
+        let body = json!({"model": "test-embedding", "input": inputs, "user": user});
+        let request = post("embeddings", body).header("Accept-Language", language);
+        gateway.send(&request).expect_status(200).cache()
+    };
+    for _ in 0..2 {
+        assert_eq!(ask("private", "de", &["item 1", "item 2"]), "MISS");
+    }
+    assert_eq!(ask("private", "de", &["item 2"]), "MISS");
+    assert_eq!(ask("varies", "de", &["item 3", "item 4"]), "MISS");
+    assert_eq!(ask("varies", "de", &["item 3", "item 4"]), "HIT L1");
+    assert_eq!(ask("varies", "fr", &["item 3", "item 4"]), "MISS");
+    assert_eq!(ask("varies", "de", &["item 4"]), "MISS");
+    assert_eq!(provider.num_calls(), 6, "{}", provider.log());
+}
+
+const ORIGIN_DECIDES: &str = "
+routes:
+  - {name: embeddings, methods: [POST], path: /v1/embeddings, profile: embeddings, cache: true,
+     scope: shared, heed_origin: true}
+";

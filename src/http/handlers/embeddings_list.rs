@@ -38,9 +38,11 @@ const MAX_KEPT_APART: usize = 64 * 1024 * 1024;
 /// Most bytes of an answer that is put together here; past it the list is asked whole and passed on.
 const MAX_ANSWER: usize = 256 * 1024 * 1024;
 
-/// Returns the list that `asked` wants to embed, if it is one.
+/// Returns the list that `asked` wants to embed, if it is one that may be taken apart. Where the
+/// origin's headers decide, what they say is of the whole answer: it is kept whole, or not at all.
 pub(super) async fn list_of(asked: &Asked<'_>, meaning: &Meaning) -> Option<Arc<List>> {
-    if asked.route.profile != Profile::Embeddings || meaning.form.is_stream() {
+    let is_embedding = asked.route.profile == Profile::Embeddings;
+    if !is_embedding || asked.heeds() || meaning.form.is_stream() {
         return None;
     }
     let body = asked.body.clone();
