@@ -175,10 +175,13 @@ pub(super) async fn unleased(
     under_way: crate::http::gateway::UnderWay,
 ) -> HttpResponse {
     let Asked { route, request, arrived, .. } = asked;
-    let directives = match Directives::of(request, route) {
+    let mut directives = match Directives::of(request, route) {
         Ok(directives) => directives,
         Err(error) => return refuse(worker, route, arrived, &error),
     };
+    // A conversation's request comes here with a refused credential, too, because what passes the
+    // cache by has no turns: it takes nothing that is kept, and a flight of its own asks the provider.
+    directives.wants.reload |= worker.gateway.revoked.holds(|| asked.scope());
     let meaning = match meaning {
         Some(meaning) => meaning,
         None => match asked.understand(&directives).await {
