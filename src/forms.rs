@@ -4,7 +4,8 @@
 //! * [`ask_for_usage`], [`wants_usage`]: `usage` of a stream is asked for, whoever calls.
 //! * [`UsageFilter`], [`without_usage`]: and hidden from who did not ask.
 //! * [`Asking`], [`answers_message`]: a chat request with a history before it, and what is added.
-//! * [`events`]: the events of a body one by one, for a replay at some pace.
+//! * [`events`]: the events of a body one by one, for a replay at some pace; [`WholeEvents`]: those of
+//!   a stream, as they become whole.
 //!
 //! Values are never read into numbers or strings: each is carried as its source spells it, so
 //! that numbers keep their digits and strings their escapes.
@@ -41,7 +42,7 @@ mod value;
 pub use assemble::events_to_object;
 pub use error::FormError;
 pub use speak::object_to_events;
-pub use split::{EventBytes, events};
+pub use split::{EventBytes, WholeEvents, events};
 pub use turn::{Asking, answers_message};
 pub use usage::{ask_for_usage, wants_usage};
 pub use usage_filter::{MAX_HELD_BYTES, UsageFilter, without_usage};

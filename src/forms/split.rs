@@ -58,6 +58,64 @@ impl Boundary {
     }
 }
 
+/// Gathers the whole events of a stream that comes in pieces. No byte is looked at twice, however
+/// small the pieces are.
+pub struct WholeEvents {
+    boundary: Boundary,
+    /// The event that has begun.
+    held: Vec<u8>,
+}
+
+impl std::fmt::Debug for WholeEvents {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WholeEvents").field("held_bytes", &self.held.len()).finish_non_exhaustive()
+    }
+}
+
+impl Default for WholeEvents {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl WholeEvents {
+    /// Begins a stream.
+    pub const fn new() -> Self {
+        Self { boundary: Boundary::new(), held: Vec::new() }
+    }
+
+    /// Takes the next piece and returns the events that are whole by now, their blank lines included.
+    pub fn push(&mut self, piece: &[u8]) -> Vec<u8> {
+        let (mut seen, mut whole) = (0, 0);
+        while let Some(rest) = piece.get(seen..).filter(|rest| !rest.is_empty()) {
+            let (len, cut) = self.boundary.next(rest);
+            seen += len;
+            if cut != Cut::Open {
+                whole = seen;
+            }
+        }
+        let (whole, begun) = piece.split_at_checked(whole).unwrap_or_default();
+        if whole.is_empty() {
+            self.held.extend_from_slice(begun);
+            return Vec::new();
+        }
+        let mut events = std::mem::replace(&mut self.held, begun.to_vec());
+        events.extend_from_slice(whole);
+        events
+    }
+
+    /// Returns how many bytes the event has that has begun. The caller bounds it, by
+    /// [`Self::take_held`].
+    pub const fn held_bytes(&self) -> usize {
+        self.held.len()
+    }
+
+    /// Returns what has come of the event that has begun; its rest follows with the next ones.
+    pub fn take_held(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.held)
+    }
+}
+
 /// Splits the body of a stream into its events.
 ///
 /// Each item holds all lines of an event and the blank line that ends it; a comment with its
@@ -120,6 +178,31 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn pieces_give_the_events_of_the_whole(
+            body in "[a:\n\r]{0,40}",
+            cuts in prop::collection::vec(1..6_usize, 1..20),
+        ) {
+            let ends: Vec<usize> = events(body.as_bytes())
+                .scan(0, |end, event| { *end += event.len(); Some(*end) })
+                .collect();
+            let mut gathered = WholeEvents::new();
+            let (mut out, mut rest) = (Vec::new(), body.as_bytes());
+            for cut in cuts.into_iter().cycle() {
+                if rest.is_empty() { break }
+                let (piece, after) = rest.split_at(cut.min(rest.len()));
+                out.extend(gathered.push(piece));
+                rest = after;
+                // The line feed of a blank line may come later than its carriage return.
+                let awaits_line_feed = out.ends_with(b"\r") && ends.contains(&(out.len() + 1));
+                prop_assert!(out.is_empty() || ends.contains(&out.len()) || awaits_line_feed);
+                prop_assert_eq!(Boundary::new().next(&gathered.held).1, Cut::Open);
+            }
+            out.extend(gathered.take_held());
+            prop_assert_eq!(out, body.as_bytes());
+            prop_assert_eq!(gathered.held_bytes(), 0);
+        }
+
         #[test]
         fn the_items_are_the_body_and_hold_an_event_at_most_each(body in "[a:\n\r]{0,40}(data: b\n\n)?") {
             let items: Vec<_> = events(body.as_bytes()).collect();

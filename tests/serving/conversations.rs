@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::support::client::{Request, Response};
 use crate::support::gateway::{Gateway, chat};
-use crate::support::provider::{Call, Gate, Provider, Reply};
+use crate::support::provider::{Call, Fault, Gate, Provider, Reply};
 
 /// Answers with what it was sent: the texts of all messages, in order.
 fn listener() -> Provider {
@@ -283,4 +283,46 @@ fn a_turn_that_cannot_be_kept_is_an_error_and_nothing_else_is() {
     assert_eq!(refused.json()["error"]["code"], "conversations_unavailable");
     shown(&gateway, "c").expect_status(503);
     gateway.send(&chat(body(json!([{"role": "user", "content": "apart"}])))).expect_status(200);
+}
+
+/// A key that the provider refuses now hits no more, in a conversation as elsewhere, until the provider
+/// takes it again; a refused turn adds nothing.
+#[test]
+fn a_revoked_key_gets_no_kept_answer_in_a_conversation() {
+    let provider = listener();
+    let gateway = Gateway::patient().upstream(&provider).start();
+    let forget_e = || {
+        let forget = Request::new("DELETE", &path("e")).bearer("sk-test");
+        gateway.send(&forget).expect_status(200);
+    };
+    gateway.send(&say("a", "kept")).expect_status(200);
+    assert_eq!(gateway.send(&say("b", "kept")).expect_status(200).cache(), "HIT L1");
+    for status in [401, 403] {
+        provider.next(Fault::Status(status));
+        gateway.send(&say("c", &format!("new {status}"))).expect_status(status);
+        provider.next(Fault::Status(status));
+        gateway.send(&say("d", "kept")).expect_status(status);
+        shown(&gateway, "d").expect_status(404);
+        let taken = gateway.send(&say("e", "kept")).expect_status(200);
+        assert_eq!(taken.cache(), "MISS", "the provider is asked: {taken}");
+        forget_e();
+        assert_eq!(gateway.send(&say("e", "kept")).expect_status(200).cache(), "HIT L1");
+        forget_e();
+    }
+    assert_eq!(provider.num_calls(), 7, "{}", provider.log());
+}
+
+/// An event without an end is not held for ever: it ends the stream with an error, and adds no turn.
+#[test]
+fn an_endless_event_is_not_held() {
+    let endless = format!("data: {}", "x".repeat(64 * 1024));
+    let headers = [("content-type", "text/event-stream")];
+    let provider = Provider::scripted(move |_| Reply::new(200, &headers, &endless));
+    let gateway =
+        Gateway::patient().upstream(&provider).config("cache: {max_entry: 16KiB}").start();
+    let mut asked = body(json!([{"role": "user", "content": "one"}]));
+    asked["stream"] = json!(true);
+    let told = gateway.send(&said("c", asked)).expect_status(200).text();
+    assert!(told.contains("\"error\"") && told.len() < 1_024, "{} bytes", told.len());
+    shown(&gateway, "c").expect_status(404);
 }

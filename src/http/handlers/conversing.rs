@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use actix_web::HttpRequest;
 use actix_web::HttpResponse;
+use actix_web::http::header::HeaderName;
 use anteroom_actors::error::{ConversationError, LevelError};
 use anteroom_actors::message::{Recall, TurnHold, ask};
 use anteroom_actors::model::{ConversationId, History, Turn};
@@ -22,7 +23,7 @@ use crate::http::shape::negotiate::Accepted;
 use crate::http::worker::Worker;
 
 /// Which conversation a request belongs to.
-pub const X_CONVERSATION_ID: &str = "x-conversation-id";
+static X_CONVERSATION_ID: HeaderName = HeaderName::from_static("x-conversation-id");
 
 /// Longest name of a conversation, in bytes.
 const MAX_ID: usize = 128;
@@ -33,7 +34,7 @@ pub(super) const ANSWER: Duration = Duration::from_secs(6);
 
 /// Tells whether a request belongs to a conversation.
 pub(super) fn is_one(route: &Route, request: &HttpRequest) -> bool {
-    route.profile == Profile::Chat && request.headers().contains_key(X_CONVERSATION_ID)
+    route.profile == Profile::Chat && request.headers().contains_key(&X_CONVERSATION_ID)
 }
 
 /// Returns the conversation that the header names.
@@ -42,7 +43,7 @@ pub(super) fn is_one(route: &Route, request: &HttpRequest) -> bool {
 ///
 /// [`ApiError::Header`] where it may not be a name, or there are two.
 fn named(worker: &Worker, request: &HttpRequest) -> Result<ConversationId, ApiError> {
-    let mut values = request.headers().get_all(X_CONVERSATION_ID);
+    let mut values = request.headers().get_all(&X_CONVERSATION_ID);
     let name = match (values.next(), values.next()) {
         (Some(value), None) => value.to_str().unwrap_or_default(),
         _ => "",

@@ -14,7 +14,7 @@ use futures_util::stream;
 
 use super::conversing::{ANSWER, OpenTurn, restarting};
 use crate::canonical::{ErrorForm, Profile};
-use crate::forms::{answers_message, events, events_to_object};
+use crate::forms::{WholeEvents, answers_message, events, events_to_object};
 use crate::http::error::ApiError;
 use crate::http::worker::Worker;
 use crate::upstream::sse::Events;
@@ -85,8 +85,7 @@ struct Recording {
     body: BoxBody,
     /// What was passed on or is about to be, for the answer that it adds up to.
     seen: BytesMut,
-    /// What came after the last whole event.
-    held: BytesMut,
+    events: WholeEvents,
     is_over: bool,
 }
 
@@ -97,7 +96,7 @@ fn streamed(worker: Rc<Worker>, turn: OpenTurn, body: BoxBody) -> BoxBody {
         turn: Some(turn),
         body,
         seen: BytesMut::new(),
-        held: BytesMut::new(),
+        events: WholeEvents::new(),
         is_over: false,
     };
     let pieces = stream::unfold(recording, |mut recording| async move {
@@ -113,8 +112,7 @@ impl Recording {
             let piece = std::future::poll_fn(|context| Pin::new(&mut *body).poll_next(context));
             match piece.await {
                 Some(Ok(piece)) => {
-                    self.held.extend_from_slice(&piece);
-                    let passed = self.take_whole_events().await;
+                    let passed = self.take_events(&piece).await;
                     if !passed.is_empty() {
                         return Some(Ok(passed));
                     }
@@ -125,7 +123,7 @@ impl Recording {
                 }
                 None => {
                     self.is_over = true;
-                    let rest = self.held.split().freeze();
+                    let rest = Bytes::from(self.events.take_held());
                     // An end that no blank line follows: nobody may take it for one.
                     let seems_done = rest.windows(6).any(|window| window == b"[DONE]");
                     if seems_done && self.turn.is_some() {
@@ -138,17 +136,22 @@ impl Recording {
         None
     }
 
-    /// Returns the whole events of what is held.
-    async fn take_whole_events(&mut self) -> Bytes {
+    /// Takes the next piece and returns the events that are whole by now.
+    async fn take_events(&mut self, piece: &[u8]) -> Bytes {
+        let passed = Bytes::from(self.events.push(piece));
+        let most = most_bytes(&self.worker);
+        if self.turn.is_some() && self.events.held_bytes() > most {
+            // An event without an end: it is not held for ever, and no turn is made of it.
+            self.is_over = true;
+            return failure(&ApiError::NotRecorded);
+        }
         let (mut len, mut done_at) = (0, None);
-        for event in events(&self.held).take_while(|event| is_whole(event)) {
+        for event in events(&passed) {
             if is_done(event) && done_at.is_none() {
                 done_at = Some(len);
             }
             len += event.len();
         }
-        let passed = self.held.split_to(len).freeze();
-        let most = most_bytes(&self.worker);
         if self.seen.len() <= most {
             self.seen.extend_from_slice(&passed);
         }
@@ -173,10 +176,6 @@ impl Recording {
         let Ok(object) = events_to_object(Profile::Chat, &self.seen) else { return Ok(()) };
         end(&self.worker, turn, &object).await.map(|_| ())
     }
-}
-
-fn is_whole(event: &[u8]) -> bool {
-    [&b"\n\n"[..], b"\r\n\r\n", b"\r\r", b"\n\r\n"].iter().any(|end| event.ends_with(end))
 }
 
 fn is_done(event: &[u8]) -> bool {

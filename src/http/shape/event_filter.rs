@@ -4,6 +4,8 @@ use std::fmt;
 
 use bytes::Bytes;
 
+use crate::forms::WholeEvents;
+
 /// Longest event that is held until it is whole, in bytes; of a longer one the parts are filtered.
 const MAX_HELD: usize = 1 << 20;
 
@@ -13,55 +15,40 @@ pub type OnEvents = Box<dyn Fn(&[u8]) -> Option<Vec<u8>>>;
 /// Takes pieces of a stream, and gives out whole events, filtered.
 pub struct EventFilter {
     filter: OnEvents,
-    held: Vec<u8>,
+    events: WholeEvents,
 }
 
 impl fmt::Debug for EventFilter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EventFilter").field("held_bytes", &self.held.len()).finish_non_exhaustive()
+        f.debug_struct("EventFilter").field("events", &self.events).finish_non_exhaustive()
     }
 }
 
 impl EventFilter {
     /// Starts a stream.
     pub const fn new(filter: OnEvents) -> Self {
-        Self { filter, held: Vec::new() }
+        Self { filter, events: WholeEvents::new() }
     }
 
     /// Takes the next piece and returns the events that are whole by now.
     pub fn push(&mut self, piece: &[u8]) -> Bytes {
-        self.held.extend_from_slice(piece);
-        let events = match whole_len(&self.held) {
-            0 if self.held.len() > MAX_HELD => std::mem::take(&mut self.held),
-            0 => return Bytes::new(),
-            whole_len => {
-                let rest = self.held.split_off(whole_len);
-                std::mem::replace(&mut self.held, rest)
-            }
-        };
-        self.filtered(events)
+        let mut events = self.events.push(piece);
+        if self.events.held_bytes() > MAX_HELD {
+            events.append(&mut self.events.take_held());
+        }
+        if events.is_empty() { Bytes::new() } else { self.filtered(events) }
     }
 
     /// Takes the last piece, and returns all that is left.
     pub fn finish(mut self, piece: &[u8]) -> Bytes {
-        self.held.extend_from_slice(piece);
-        let rest = std::mem::take(&mut self.held);
+        let mut rest = self.events.push(piece);
+        rest.append(&mut self.events.take_held());
         self.filtered(rest)
     }
 
     fn filtered(&self, events: Vec<u8>) -> Bytes {
         (self.filter)(&events).unwrap_or(events).into()
     }
-}
-
-/// Returns how many bytes from the start are whole events: up to the last blank line.
-fn whole_len(held: &[u8]) -> usize {
-    let ends: [&[u8]; 3] = [b"\n\n", b"\r\n\r\n", b"\r\r"];
-    let last = |end: &&[u8]| {
-        let at = held.windows(end.len()).rposition(|window| window == *end)?;
-        Some(at + end.len())
-    };
-    ends.iter().filter_map(last).max().unwrap_or(0)
 }
 
 #[cfg(test)]
