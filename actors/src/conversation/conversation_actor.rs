@@ -27,8 +27,6 @@ use crate::store::Conversations;
 
 /// Time between two looks after the database's threads.
 const TEND_EVERY: Duration = Duration::from_millis(500);
-/// Pause between two looks for turns that are still being written.
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// The conversations.
 pub struct ConversationActor {
@@ -135,11 +133,7 @@ impl Handler<Flush> for ConversationActor {
 
     fn handle(&mut self, _: Flush, _: &mut Self::Context) -> Self::Result {
         let store = Rc::clone(&self.store);
-        Box::pin(async move {
-            while store.snapshot().pending > 0 {
-                tokio::time::sleep(LOOK_AGAIN).await;
-            }
-        })
+        Box::pin(async move { store.flush().await })
     }
 }
 

@@ -206,6 +206,12 @@ impl Conversations {
         self.ask(&self.writer, READING, move |open| queries::forget(open, id, wall_ms)).await
     }
 
+    /// Waits until the turns queued so far are committed or given up: there is one writer, which takes
+    /// its work in order. No longer than an answer may take; each turn has a caller who is told.
+    pub async fn flush(&self) {
+        let _ = self.ask(&self.writer, WRITING, |_| Ok(())).await;
+    }
+
     /// Does what is due at this moment: replaces threads that hang, sweeps. To be called a few
     /// times a second; returns at once.
     pub fn tend(&self) {
