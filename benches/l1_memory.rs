@@ -13,6 +13,9 @@
     reason = "a benchmark prints, waits for the allocator, and ends by a panic that says what it saw"
 )]
 
+#[path = "../src/allocator.rs"]
+mod allocator;
+
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,14 +25,6 @@ use anteroom_actors::model::{CacheKey, Entry, Freshness, Header, Purges, Version
 use anteroom_actors::settings::L1Settings;
 use anteroom_actors::store::memory::MemoryStore;
 use bytes::Bytes;
-
-/// The gateway's own, with its settings.
-#[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
-#[expect(unsafe_code, reason = "jemalloc finds its settings by the name of a symbol")]
-#[unsafe(export_name = "_rjem_malloc_conf")]
-static ALLOCATOR_SETTINGS: &[u8; 60] =
-    b"background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0\0";
 
 const ENTRIES: u64 = 100_000;
 const BODIES: [usize; 4] = [100, 1_600, 5_000, 20_000];

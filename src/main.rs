@@ -1,5 +1,7 @@
 //! The `anteroom` binary: reads the command line and the settings, then serves.
 
+mod allocator;
+
 use std::io::{Read, Write};
 use std::process::ExitCode;
 
@@ -10,16 +12,6 @@ use anteroom::replay::options::ReplayOptions;
 use anteroom::replay::progress::Progress;
 use anteroom::settings::{self, Settings};
 use anteroom::{replay, serve, telemetry};
-
-/// Gives freed memory back to the system within a second (DESIGN K1).
-#[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
-
-/// jemalloc's settings. It reads them under this name only; an exported `malloc_conf` is ignored.
-#[expect(unsafe_code, reason = "jemalloc finds its settings by the name of a symbol")]
-#[unsafe(export_name = "_rjem_malloc_conf")]
-static ALLOCATOR_SETTINGS: &[u8; 60] =
-    b"background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0\0";
 
 /// Exit code for a command line or settings that cannot be used.
 const UNUSABLE: u8 = 2;

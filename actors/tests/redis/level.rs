@@ -109,6 +109,7 @@ pub async fn eventually<T>(what: &str, mut tried: impl AsyncFnMut() -> Result<T,
             Ok(found) => return found,
             Err(seen) => last = seen,
         }
+        // What is waited for happens in Redis, which sends no event.
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     panic!("waited in vain for {what}; last seen: {last}");
