@@ -11,6 +11,7 @@
 //! * [`purging`]: how purges reach every level and every gateway.
 //! * [`conversation`]: histories of callers' conversations.
 //! * [`resolver`]: flights: one call for everyone who asks the same.
+//! * [`warming`]: having ready what will be asked for next.
 //! * [`wiring`]: arbiters, factories, the sentinel, start and stop order.
 //!
 //! Imports point down only: `model, clock, error, settings` ← `message, origin, codec` ← `store` and
@@ -28,4 +29,5 @@ pub mod purging;
 pub mod resolver;
 pub mod settings;
 pub mod store;
+pub mod warming;
 pub mod wiring;
