@@ -104,6 +104,7 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
+    use crate::replay::options::Warming;
 
     fn parsed(arguments: &[&str]) -> Option<CommandLine> {
         let arguments = std::iter::once(&"anteroom").chain(arguments);
@@ -146,6 +147,9 @@ mod tests {
         assert_eq!(plain.lifetimes(), crate::replay::lifetimes::Lifetimes::default());
         assert_eq!(replay(&["--l1-share", "0.25"]).unwrap().l1_entries_of(1_739), 435);
         assert_eq!(replay(&["--l1-entries=7", "--json"]).unwrap().l1_entries_of(1_739), 7);
+        let warming = |arguments: &[&str]| replay(arguments).unwrap().warming;
+        assert_eq!(warming(&[]), Warming::Off);
+        assert_eq!(warming(&["--warming", "on"]), Warming::On);
         assert_eq!(replay(&["--ttl", "l1=60"]).unwrap().lifetimes().l1_ms, 60_000);
         for refused in [
             &["--l1-share", "0"][..],
@@ -154,6 +158,7 @@ mod tests {
             &["--l1-entries", "5", "--l1-share", "0.1"],
             &["--no-lifetimes", "--ttl", "l1=60"],
             &["--ttl", "l9=60"],
+            &["--warming", "yes"],
         ] {
             assert_eq!(replay(refused), None, "{refused:?}");
         }

@@ -3,6 +3,7 @@
 //!
 //! * [`options`]: what is asked for; [`trace`]: the log; [`progress`]: how far it is.
 //! * [`levels`]: L1 by the gateway's own policy, L2 and L3 as lifetimes.
+//! * [`warmer`]: the levels with what the gateway's own forecast brings to L1 beforehand.
 //! * [`yardsticks`]: a plain LRU as large as L1, and caches without bound; [`optimum`]: what hindsight
 //!   would have hit.
 //! * [`report`]: what came of it, for people and for programs.
@@ -16,16 +17,18 @@ pub mod options;
 pub mod progress;
 pub mod report;
 pub mod trace;
+pub mod warmer;
 pub mod yardsticks;
 
 use std::fs::File;
 
 use levels::Levels;
 use optimum::Optimum;
-use options::ReplayOptions;
+use options::{ReplayOptions, Warming};
 use progress::Progress;
 use report::{L1Report, Report};
 use trace::{Trace, TraceError};
+use warmer::{Warmer, WarmingReport};
 use yardsticks::{PlainLru, Unbounded};
 
 /// Replays a log.
@@ -45,18 +48,29 @@ pub fn replay(options: &ReplayOptions, trace: &Trace, progress: &Progress) -> Re
     let entries = options.l1_entries_of(trace.keys());
     let lifetimes = options.lifetimes();
     let mut levels = Levels::new(entries, options.seed, lifetimes);
+    let mut warmer = (options.warming != Warming::Off).then(|| {
+        let levels = Levels::new(entries, options.seed, lifetimes);
+        Warmer::new(levels, lifetimes, options.warming)
+    });
     let mut unbounded = Unbounded::new(lifetimes);
     let mut lru = PlainLru::new(entries, lifetimes);
     let mut optimum = Optimum::new(entries, lifetimes, trace);
     let mut bar = progress.bar("replaying", trace.requests().len() as u64);
     for request in trace.requests() {
         levels.ask(request);
+        if let Some(warmer) = &mut warmer {
+            warmer.ask(request);
+        }
         unbounded.ask(request);
         lru.ask(request);
         optimum.ask(request);
         bar.advance(1);
     }
     let requests = trace.requests().len() as u64;
+    let warming = warmer
+        .as_ref()
+        .map_or_else(WarmingReport::default, |warmer| warmer.report(requests, levels.hits().l1));
+    let levels = warmer.as_ref().map_or(&levels, Warmer::levels);
     let ratio = |hits: u64| report::ratio(hits, requests);
     Report {
         requests,
@@ -66,6 +80,7 @@ pub fn replay(options: &ReplayOptions, trace: &Trace, progress: &Progress) -> Re
         ceiling: ratio(unbounded.hits().all()),
         belady_l1: ratio(optimum.hits()),
         l1: L1Report { lru: ratio(lru.hits()), hit_ratio: ratio(levels.hits().l1) },
+        warming,
         peak_bytes: levels.peak_bytes(),
         setting: report::Setting {
             l1_entries: entries,
@@ -78,3 +93,6 @@ pub fn replay(options: &ReplayOptions, trace: &Trace, progress: &Progress) -> Re
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod warming_tests;

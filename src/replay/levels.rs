@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use anteroom_actors::model::{CacheKey, Entry};
 use anteroom_actors::store::departures::{Departures, Stay};
-use anteroom_actors::store::shelves::{Plan, Shelves};
+use anteroom_actors::store::shelves::{Plan, Shelves, Stored};
 
 use super::lifetimes::{ENDLESS, Filled, Found, Hits, Lifetimes};
 use super::trace::Request;
@@ -36,6 +36,12 @@ impl Digests {
             *bytes = word.to_le_bytes();
         }
         CacheKey::new(digest)
+    }
+
+    /// Returns the number of the log's key with that name.
+    pub const fn number_of(key: &CacheKey) -> u32 {
+        let [_, _, _, _, _, _, _, _, a, b, c, d, ..] = *key.as_bytes();
+        u32::from_le_bytes([a, b, c, d])
     }
 }
 
@@ -69,11 +75,18 @@ impl Drop for Answer {
     }
 }
 
+/// What the levels below know of one key.
+#[derive(Debug, Clone, Copy, Default)]
+struct Below {
+    filled: Filled,
+    size_bytes: u64,
+}
+
 /// The levels under the log's clock.
 pub struct Levels {
     l1: Shelves<CacheKey, Answer>,
     departures: Departures<CacheKey, u64>,
-    below: HashMap<u32, Filled>,
+    below: HashMap<u32, Below>,
     digests: Digests,
     lifetimes: Lifetimes,
     hits: Hits,
@@ -110,15 +123,88 @@ impl Levels {
             return Found::L1;
         }
         let below = self.below.entry(request.key).or_default();
-        let found = below.look_below(now_ms, &self.lifetimes);
-        let until_ms = below.l1_until_ms();
+        let found = below.filled.look_below(now_ms, &self.lifetimes);
+        below.size_bytes = request.size_bytes;
+        let until_ms = below.filled.l1_until_ms();
         if until_ms > now_ms {
-            let stay = (until_ms != ENDLESS)
-                .then(|| self.departures.add(*key, until_ms, self.l1.entries()));
-            let answer = Answer::new(until_ms, request.size_bytes, &self.tally, stay);
+            let answer = self.answer(key, request.size_bytes, until_ms);
             self.l1.insert(*key, answer, 1);
         }
         found
+    }
+
+    fn answer(&mut self, key: &CacheKey, size_bytes: u64, until_ms: u64) -> Answer {
+        let stay =
+            (until_ms != ENDLESS).then(|| self.departures.add(*key, until_ms, self.l1.entries()));
+        Answer::new(until_ms, size_bytes, &self.tally, stay)
+    }
+
+    /// Tells whether L1 would answer a request for `key` until `at_ms` at least. This is no use of it.
+    pub fn is_in_l1(&mut self, key: &CacheKey, at_ms: u64) -> bool {
+        let until_ms = self.below.get(&Digests::number_of(key)).map(|it| it.filled.l1_until_ms());
+        self.l1.contains(key) && until_ms.is_some_and(|until_ms| until_ms > at_ms)
+    }
+
+    /// Returns how long from `now_ms` on the answer for `key` is good; nothing where it is without end.
+    pub fn fresh_for_ms(&self, key: &CacheKey, now_ms: u64) -> Option<u64> {
+        let it = self.below.get(&Digests::number_of(key))?;
+        it.filled.fresh_for_ms(now_ms)
+    }
+
+    /// Returns how long a new answer is good; nothing where it is without end.
+    pub fn life_ms(&self) -> Option<u64> {
+        let life_ms = self.lifetimes.of_answer_ms();
+        (life_ms != ENDLESS).then_some(life_ms)
+    }
+
+    /// Tells whether L2 or L3 holds the answer for `key`.
+    pub fn is_below(&self, key: &CacheKey, now_ms: u64) -> bool {
+        let it = self.below.get(&Digests::number_of(key));
+        it.is_some_and(|it| it.filled.is_below(now_ms))
+    }
+
+    /// Returns the name of the log's key with that number.
+    pub fn name_of(&self, key: u32) -> CacheKey {
+        self.digests.of(key)
+    }
+
+    /// Brings what L2 or L3 holds to L1, before anybody asks for it; tells whether L1 holds it.
+    pub fn promote(&mut self, key: &CacheKey, now_ms: u64) -> bool {
+        let Some(it) = self.below.get_mut(&Digests::number_of(key)) else { return false };
+        it.filled.is_below(now_ms) && {
+            it.filled.look_below(now_ms, &self.lifetimes);
+            self.warm(key, now_ms)
+        }
+    }
+
+    /// Makes a new answer for `key` before anybody asks for it, on all levels; tells whether L1 holds
+    /// it.
+    pub fn renew(&mut self, key: &CacheKey, now_ms: u64) -> bool {
+        let Some(it) = self.below.get_mut(&Digests::number_of(key)) else { return false };
+        it.filled = Filled::default();
+        it.filled.look_below(now_ms, &self.lifetimes);
+        self.warm(key, now_ms)
+    }
+
+    /// Sets which share of L1 there is for what nobody has asked for yet.
+    pub fn set_warm_share(&mut self, share: f64) {
+        self.l1.set_warm_share(share);
+    }
+
+    /// As the gateway's L1 does: what is held already is replaced where it stands.
+    fn warm(&mut self, key: &CacheKey, now_ms: u64) -> bool {
+        let Some(it) = self.below.get(&Digests::number_of(key)).copied() else { return false };
+        let until_ms = it.filled.l1_until_ms();
+        if until_ms <= now_ms {
+            return false;
+        }
+        let answer = self.answer(key, it.size_bytes, until_ms);
+        let stored = if self.l1.contains(key) {
+            self.l1.replace(*key, answer, 1)
+        } else {
+            self.l1.warm(*key, answer, 1)
+        };
+        stored == Stored::Yes
     }
 
     /// Lets go of what nobody asks for any more.

@@ -99,6 +99,16 @@ impl Filled {
         self.l1_until_ms
     }
 
+    /// Tells whether L2 or L3 holds the answer.
+    pub const fn is_below(&self, now_ms: u64) -> bool {
+        self.l2_until_ms > now_ms || self.l3_until_ms > now_ms
+    }
+
+    /// Returns how long the answer is good from `now_ms` on: nothing where it is without end.
+    pub fn fresh_for_ms(&self, now_ms: u64) -> Option<u64> {
+        (self.ends_ms != ENDLESS).then(|| self.ends_ms.saturating_sub(now_ms))
+    }
+
     /// Looks in L1 as if it had no bound, then below.
     pub fn look(&mut self, now_ms: u64, lifetimes: &Lifetimes) -> Found {
         if self.l1_until_ms > now_ms {

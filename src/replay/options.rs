@@ -2,12 +2,23 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::lifetimes::Lifetimes;
 
 /// L1's size where none is named, as a share of the log's keys.
 const L1_SHARE: f64 = 0.10;
+
+/// What is warmed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Warming {
+    /// What follows, and what is asked for again.
+    On,
+    /// What is asked for again.
+    Refresh,
+    /// Nothing.
+    Off,
+}
 
 /// Replays a log of requests.
 #[derive(Debug, Clone, PartialEq, Args)]
@@ -33,6 +44,12 @@ pub struct ReplayOptions {
     /// [default: l1=300,l2=1800,l3=7200]
     #[arg(long, value_name = "l1=S,l2=S,l3=S")]
     pub ttl: Option<Lifetimes>,
+
+    /// Whether L1 is warmed by what the log's past tells: by all of it, by what is asked for again
+    /// alone, or not at all
+    #[arg(long, value_name = "on|refresh|off", value_enum, default_value_t = Warming::Off)]
+    #[arg(hide_possible_values = true)]
+    pub warming: Warming,
 
     /// Decides which keys collide in L1's sketch of frequencies; one seed, one result
     #[arg(long, value_name = "N", default_value_t = 1)]

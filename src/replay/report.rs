@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::lifetimes::{ENDLESS, Hits, Lifetimes};
+use super::warmer::WarmingReport;
 
 /// What came of a replay. Serialised it is what `--json` prints; ratios are fractions of 1.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -23,6 +24,8 @@ pub struct Report {
     pub belady_l1: f64,
     /// L1 for itself.
     pub l1: L1Report,
+    /// What came of warming.
+    pub warming: WarmingReport,
     /// The most bytes that L1 held: answers and what an entry costs beside.
     pub peak_bytes: u64,
     /// Under which settings; for people only.
@@ -90,11 +93,17 @@ impl fmt::Display for Report {
         line("  a plain LRU", percent(self.l1.lru), "of the same size")?;
         line("  Belady's optimum", percent(self.belady_l1), "with hindsight")?;
         line("  window at the end", percent(window_share), "of its room")?;
-        line("  most bytes held", self.peak_bytes.to_string(), "")
+        line("  most bytes held", self.peak_bytes.to_string(), "")?;
+        if let Some(lines) = self.warming.lines() {
+            for (name, value, note) in lines {
+                line(name, value, note)?;
+            }
+        }
+        Ok(())
     }
 }
 
-fn percent(ratio: f64) -> String {
+pub(super) fn percent(ratio: f64) -> String {
     format!("{:.2} %", ratio * 100.0)
 }
 

@@ -17,6 +17,7 @@ fn options(l1_share: f64, lifetimes: Option<Lifetimes>) -> ReplayOptions {
         l1_share: Some(l1_share),
         no_lifetimes: lifetimes.is_none(),
         ttl: lifetimes,
+        warming: Warming::Off,
         seed: 1,
         json: false,
     }
@@ -139,6 +140,10 @@ fn the_names_of_the_json_are_those_that_programs_know() {
         serde_json::json!({
             "requests": 3, "keys": 2, "hit_ratio": third, "hits": {"l1": 1, "l2": 0, "l3": 0},
             "ceiling": third, "belady_l1": third, "l1": {"lru": third, "hit_ratio": third},
+            "warming": {
+                "done": 0, "used": 0, "wasted": 0, "precision": 0.0, "coverage": 0.0,
+                "uplift": 0.0, "refreshes": 0,
+            },
             "peak_bytes": 100 + 2 * overhead,
         })
     );

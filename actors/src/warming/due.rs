@@ -31,16 +31,26 @@ impl Due {
         Self { events: BinaryHeap::new(), most }
     }
 
-    /// Adds an event; lost where too many wait.
-    pub(super) fn add(&mut self, at_ms: u64, event: Event, tag: Tag) {
-        if !self.is_full() {
+    /// Adds an event. Where too many wait, those go that `is_valid` no more; it is lost where that
+    /// frees nothing.
+    pub(super) fn add(
+        &mut self,
+        at_ms: u64,
+        event: Event,
+        tag: Tag,
+        is_valid: impl Fn(u64, Event, &Tag) -> bool,
+    ) {
+        if self.events.len() >= self.most {
+            self.events.retain(|Reverse((at_ms, event, tag))| is_valid(*at_ms, *event, tag));
+        }
+        if self.events.len() < self.most {
             self.events.push(Reverse((at_ms, event, tag)));
         }
     }
 
-    /// Tells whether there is no room for one more.
-    pub(super) fn is_full(&self) -> bool {
-        self.events.len() >= self.most
+    /// Returns when the next event is.
+    pub(super) fn next_ms(&self) -> Option<u64> {
+        self.events.peek().map(|Reverse((at_ms, ..))| *at_ms)
     }
 
     /// Takes out the next event, if its time has come.
@@ -66,9 +76,9 @@ mod tests {
     fn events_come_in_order_and_not_before_their_time() {
         let mut due = Due::new(4);
         for (at_ms, event) in [(30, Event::Beat), (10, Event::Leaves), (10, Event::Unused)] {
-            due.add(at_ms, event, Tag::new(1));
+            due.add(at_ms, event, Tag::new(1), |_, _, _| true);
         }
-        assert_eq!(due.next(9), None);
+        assert_eq!((due.next_ms(), due.next(9)), (Some(10), None));
         assert_eq!(due.next(10).map(|(_, event, _)| event), Some(Event::Unused));
         assert_eq!(due.next(40).map(|(at_ms, ..)| at_ms), Some(10));
         assert_eq!(due.next(40).map(|(at_ms, ..)| at_ms), Some(30));
@@ -76,13 +86,15 @@ mod tests {
     }
 
     #[test]
-    fn their_number_is_bounded() {
+    fn their_number_is_bounded_and_what_is_void_gives_way() {
         let mut due = Due::new(4);
         for at_ms in 0..10 {
-            due.add(at_ms, Event::Leaves, Tag::new(1));
+            due.add(at_ms, Event::Leaves, Tag::new(1), |_, _, _| true);
         }
-        assert!(due.is_full());
-        assert_eq!(std::iter::from_fn(|| due.next(100)).count(), 4);
+        due.add(50, Event::Leaves, Tag::new(1), |at_ms, _, _| at_ms >= 2);
+        let left: Vec<u64> =
+            std::iter::from_fn(|| due.next(100)).map(|(at_ms, ..)| at_ms).collect();
+        assert_eq!(left, [2, 3, 50]);
         assert!(due.bytes() <= 8 * 24);
     }
 }

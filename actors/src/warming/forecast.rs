@@ -15,12 +15,6 @@ use super::sequences::Sequences;
 /// A key that was just found in L1, or not to be had, is not proposed again so soon.
 const CHECKED_FOR_MS: u64 = 1_000;
 
-/// How long before a beat its answer is to be there, beside twice the beats' deviation.
-const BEAT_LEAD_MS: u64 = 1_000;
-
-/// Two ends of life that differ by less are the same.
-const SAME_MS: u64 = 1_000;
-
 /// Bounds of what is remembered, and what is worth a proposal.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ForecastSettings {
@@ -81,7 +75,7 @@ impl Forecast {
         Self {
             sequences: Sequences::new(settings.contexts, settings.sessions),
             known: Generations::new(settings.keys),
-            due: Due::new(settings.keys.saturating_mul(4)),
+            due: Due::new(settings.keys.saturating_mul(8)),
             ledger: Ledger::new(Gate::new((settings.target, settings.renewal_target))),
             settings,
         }
@@ -113,14 +107,21 @@ impl Forecast {
         self.ledger.give_up(now_ms);
         let mut proposals = Vec::new();
         while let Some((at_ms, event, tag)) = self.due.next(now_ms) {
-            proposals.extend(match event {
-                Event::Unused => None,
-                Event::Leaves => self.before_it_leaves(tag, at_ms, now_ms),
-                Event::RunsOut => self.before_it_runs_out(tag, at_ms, now_ms),
-                Event::Beat => self.before_beat(tag, at_ms),
-            });
+            if self.known.peek(&tag).is_some_and(|known| known.expects(event, at_ms)) {
+                proposals.extend(match event {
+                    Event::Unused => None,
+                    Event::Leaves => self.before_it_leaves(tag, now_ms),
+                    Event::RunsOut => self.before_it_runs_out(tag, now_ms),
+                    Event::Beat => self.before_beat(tag),
+                });
+            }
         }
         proposals
+    }
+
+    /// Returns when [`Self::due`] has something to look at next.
+    pub fn next_due_ms(&self) -> Option<u64> {
+        self.due.next_ms()
     }
 
     /// Learns what became of a proposal.
@@ -179,10 +180,12 @@ impl Forecast {
         }
         known.asked(seen.at_ms);
         known.checked_ms = seen.at_ms;
-        if let Some((next_ms, off_ms)) = known.next_beat() {
-            self.due.add(looked_at_ms(next_ms, off_ms), Event::Beat, tag);
+        if let Some(beat_ms) = known.looked_at_before_beat_ms() {
+            self.expect(beat_ms, Event::Beat, tag);
         }
-        if seen.found != FoundIn::L1 {
+        if seen.found == FoundIn::L1 {
+            self.is_fresh(tag, seen.fresh_for_ms, seen.at_ms);
+        } else {
             self.filled(tag, seen.fresh_for_ms, seen.at_ms);
         }
     }
@@ -191,41 +194,53 @@ impl Forecast {
     fn filled(&mut self, tag: Tag, fresh_for_ms: Option<u64>, now_ms: u64) {
         let Some(known) = self.known.peek_mut(&tag) else { return };
         known.checked_ms = now_ms;
-        known.leaves_ms = now_ms.saturating_add(self.settings.residence_ms);
-        if let Some(fresh_for_ms) = fresh_for_ms {
-            let stale_ms = now_ms.saturating_add(fresh_for_ms);
-            if stale_ms.abs_diff(known.stale_ms) > SAME_MS {
-                known.stale_ms = stale_ms;
-                known.life_ms = fresh_for_ms;
-                self.due.add(known.looked_at_ms(), Event::RunsOut, tag);
-            }
-        }
-        if known.leaves_ms < u64::MAX && !known.is_stale(known.leaves_ms) {
-            self.due.add(known.leaves_ms, Event::Leaves, tag);
+        known.filled(now_ms, self.settings.residence_ms);
+        self.is_fresh(tag, fresh_for_ms, now_ms);
+        let known = self.known.peek(&tag);
+        if let Some(leaves_ms) = known.and_then(Known::looked_at_before_it_leaves_ms) {
+            self.expect(leaves_ms, Event::Leaves, tag);
         }
     }
 
+    /// Its answer is fresh for so long.
+    fn is_fresh(&mut self, tag: Tag, fresh_for_ms: Option<u64>, now_ms: u64) {
+        let (Some(known), Some(fresh_for_ms)) = (self.known.peek_mut(&tag), fresh_for_ms) else {
+            return;
+        };
+        if known.is_fresh_until(now_ms.saturating_add(fresh_for_ms), now_ms) {
+            let looked_at_ms = known.looked_at_before_it_runs_out_ms();
+            self.expect(looked_at_ms, Event::RunsOut, tag);
+        }
+    }
+
+    fn expect(&mut self, at_ms: u64, event: Event, tag: Tag) {
+        let known = &self.known;
+        self.due.add(at_ms, event, tag, |at_ms, event, tag| {
+            known.peek(tag).is_some_and(|known| known.expects(event, at_ms))
+        });
+    }
+
     /// What is popular stays in L1.
-    fn before_it_leaves(&mut self, tag: Tag, at_ms: u64, now_ms: u64) -> Option<Proposal> {
-        let known = self.known.peek(&tag).filter(|known| known.leaves_ms == at_ms)?;
+    fn before_it_leaves(&mut self, tag: Tag, now_ms: u64) -> Option<Proposal> {
+        let known = self.known.peek(&tag)?;
         let span_ms = self.settings.residence_ms.min(known.fresh_for_ms(now_ms));
         let confidence = known.confidence_within(span_ms, now_ms);
         self.propose(tag, Act::Promote, Source::Popular, confidence)
     }
 
     /// What is popular stays fresh.
-    fn before_it_runs_out(&mut self, tag: Tag, at_ms: u64, now_ms: u64) -> Option<Proposal> {
-        let known = self.known.peek(&tag).filter(|known| known.looked_at_ms() == at_ms)?;
+    fn before_it_runs_out(&mut self, tag: Tag, now_ms: u64) -> Option<Proposal> {
+        let known = self.known.peek(&tag)?;
         let confidence = known.confidence_within(known.life_ms, now_ms);
         self.propose(tag, Act::Refresh, Source::Expiring, confidence)
     }
 
     /// What is due by its rhythm is to be there.
-    fn before_beat(&mut self, tag: Tag, at_ms: u64) -> Option<Proposal> {
+    fn before_beat(&mut self, tag: Tag) -> Option<Proposal> {
         let known = self.known.peek(&tag)?;
         let (next_ms, off_ms) = known.next_beat()?;
         let last_ms = next_ms.saturating_add(off_ms);
-        if looked_at_ms(next_ms, off_ms) != at_ms || known.leaves_ms > last_ms {
+        if known.leaves_ms > last_ms {
             return None;
         }
         let act = if known.is_stale(last_ms) { Act::Regenerate } else { Act::Promote };
@@ -249,11 +264,6 @@ impl Forecast {
         let proposal = Proposal { key, act, bucket, confidence, is_trial };
         (judgement != Judgement::Leave).then_some(proposal)
     }
-}
-
-/// Returns when a key is to be looked at whose next request is due at `next_ms`, give or take.
-const fn looked_at_ms(next_ms: u64, off_ms: u64) -> u64 {
-    next_ms.saturating_sub(off_ms.saturating_add(BEAT_LEAD_MS))
 }
 
 #[cfg(test)]

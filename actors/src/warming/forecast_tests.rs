@@ -162,6 +162,18 @@ fn what_comes_by_the_clock_is_there_before_it_comes() {
     assert!(brought > 35, "{brought}");
 }
 
+/// Many answers that live for long may come; those that run out soon are still thought of.
+#[test]
+fn many_that_live_for_long_crowd_out_none_that_runs_out_soon() {
+    let settings = ForecastSettings { keys: 64, ..ForecastSettings::new(RESIDENCE_MS) };
+    let mut forecast = Forecast::new(settings);
+    for number in 1_000..20_000 {
+        let fresh_for_ms = Some(1_000_000 * SECOND);
+        forecast.seen(&Seen { fresh_for_ms, ..seen(number, 2, FoundIn::Nowhere, 1) });
+    }
+    assert!(popular(&mut forecast, 6, None).len() > 40);
+}
+
 #[test]
 fn each_half_can_be_off() {
     let settings = ForecastSettings::new(RESIDENCE_MS);

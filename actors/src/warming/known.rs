@@ -1,5 +1,6 @@
 //! What is known of one key: how often and when it is asked for, and until when it is held.
 
+use super::due::Event;
 use crate::model::CacheKey;
 
 /// After so long a request counts half.
@@ -20,14 +21,25 @@ const LEAST_GAP_MS: f32 = 10_000.0;
 /// An answer is fetched anew when so small a part of its life is left, one in so many.
 const LEAD_PART: u64 = 50;
 
+/// How long before a beat its answer is to be there, beside twice the beats' deviation.
+const BEAT_LEAD_MS: u64 = 1_000;
+
+/// What leaves L1 within so long is as good as gone: it is brought there anew.
+pub const SOON_MS: u64 = 1_000;
+
+/// Two ends of life that differ by less are the same.
+const SAME_MS: u64 = 1_000;
+
 /// What is known of one key.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Known {
     pub(super) key: CacheKey,
     /// When it leaves L1, as far as that is known; zero where it is not.
     pub(super) leaves_ms: u64,
+    /// When it came to L1, as far as that is known; zero where it is not.
+    filled_ms: u64,
     /// When its answer is no longer fresh; zero where that is not known.
-    pub(super) stale_ms: u64,
+    stale_ms: u64,
     /// How long it was fresh when it was made; zero where that is not known.
     pub(super) life_ms: u64,
     /// When it was last found in L1, or not to be had.
@@ -46,6 +58,7 @@ impl Known {
         Self {
             key,
             leaves_ms: 0,
+            filled_ms: 0,
             stale_ms: 0,
             life_ms: 0,
             checked_ms: 0,
@@ -72,9 +85,50 @@ impl Known {
         if self.stale_ms == 0 { u64::MAX } else { self.stale_ms.saturating_sub(now_ms) }
     }
 
+    /// L1 holds it from now on, for so long.
+    pub(super) const fn filled(&mut self, now_ms: u64, residence_ms: u64) {
+        self.filled_ms = now_ms;
+        self.leaves_ms = now_ms.saturating_add(residence_ms);
+    }
+
+    /// Learns until when its answer is fresh; tells whether that is another answer than before.
+    pub(super) fn is_fresh_until(&mut self, stale_ms: u64, now_ms: u64) -> bool {
+        let is_new = stale_ms > now_ms && stale_ms.abs_diff(self.stale_ms) > SAME_MS;
+        if is_new {
+            // It may have been made when it came to L1, but not later than now.
+            let since_ms = if self.filled_ms > 0 { self.filled_ms.min(now_ms) } else { now_ms };
+            self.life_ms = stale_ms - since_ms;
+            self.stale_ms = stale_ms;
+        }
+        is_new
+    }
+
     /// Returns when a new answer is thought of: when a fiftieth of its life is left.
-    pub(super) const fn looked_at_ms(&self) -> u64 {
+    pub(super) const fn looked_at_before_it_runs_out_ms(&self) -> u64 {
         self.stale_ms.saturating_sub(self.life_ms / LEAD_PART)
+    }
+
+    /// Returns when it is thought of because it leaves L1, if it does with a fresh answer.
+    pub(super) fn looked_at_before_it_leaves_ms(&self) -> Option<u64> {
+        let leaves = self.leaves_ms > 0 && self.leaves_ms < u64::MAX;
+        let soon_ms = SOON_MS.min(self.leaves_ms.saturating_sub(self.filled_ms) / 2);
+        (leaves && !self.is_stale(self.leaves_ms)).then(|| self.leaves_ms.saturating_sub(soon_ms))
+    }
+
+    /// Returns when it is thought of because of its rhythm, if it has one.
+    pub(super) fn looked_at_before_beat_ms(&self) -> Option<u64> {
+        let (next_ms, off_ms) = self.next_beat()?;
+        Some(next_ms.saturating_sub(off_ms.saturating_add(BEAT_LEAD_MS)))
+    }
+
+    /// Tells whether the event is still to come at that time, by what is known now.
+    pub(super) fn expects(&self, event: Event, at_ms: u64) -> bool {
+        match event {
+            Event::Unused => false,
+            Event::Leaves => self.looked_at_before_it_leaves_ms() == Some(at_ms),
+            Event::RunsOut => self.looked_at_before_it_runs_out_ms() == at_ms,
+            Event::Beat => self.looked_at_before_beat_ms() == Some(at_ms),
+        }
     }
 
     /// Learns of a request.
@@ -192,6 +246,31 @@ mod tests {
         assert!(within(&rare, 300) < 0.3 && within(&frequent, 300) > 0.6);
         assert!(within(&rare, 7_200) > 0.8);
         assert!(within(&frequent, 0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_new_answer_is_thought_of_when_a_fiftieth_of_its_life_is_left() {
+        let mut known = Known::new(CacheKey::default());
+        known.filled(1_000, 300_000);
+        // Told at the first hit; it was made when it came.
+        assert!(known.is_fresh_until(601_000, 201_000));
+        assert_eq!((known.life_ms, known.looked_at_before_it_runs_out_ms()), (600_000, 589_000));
+        assert!(!known.is_fresh_until(601_900, 202_000), "the same answer");
+        assert!(!known.is_fresh_until(1_000, 202_000), "over");
+        assert!(known.is_fresh_until(901_000, 301_000));
+    }
+
+    #[test]
+    fn what_leaves_is_thought_of_a_moment_before() {
+        for (residence_ms, looked_at_ms) in
+            [(300_000, Some(300_000)), (1_000, Some(1_500)), (u64::MAX, None)]
+        {
+            let mut known = Known::new(CacheKey::default());
+            known.filled(1_000, residence_ms);
+            assert_eq!(known.looked_at_before_it_leaves_ms(), looked_at_ms);
+            known.is_fresh_until(1_400, 1_000);
+            assert_eq!(known.looked_at_before_it_leaves_ms(), None, "it runs out before");
+        }
     }
 
     #[test]

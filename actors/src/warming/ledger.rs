@@ -84,11 +84,15 @@ impl Ledger {
 
     /// Tells whether one more can be followed to its end.
     pub(super) fn has_room(&self) -> bool {
-        self.open.len() < MOST_OPEN && !self.ends.is_full()
+        self.open.len() < MOST_OPEN && self.waiting.len() < 4 * MOST_OPEN
     }
 
     /// A proposal was carried out; it may be used until `until_ms`.
     pub(super) fn began(&mut self, tag: Tag, proposal: &Proposal, until_ms: u64, now_ms: u64) {
+        if proposal.is_trial && self.open.contains_key(&tag) {
+            // What is watched already, or was really warmed, is judged by its own time.
+            return;
+        }
         self.replaced(tag);
         self.warmings = self.warmings.saturating_add(1);
         let Proposal { act, bucket, is_trial, .. } = *proposal;
@@ -97,7 +101,10 @@ impl Ledger {
         self.open.insert(tag, open);
         self.gate.began(bucket);
         if until_ms < u64::MAX {
-            self.ends.add(until_ms, Event::Unused, tag);
+            let open = &self.open;
+            let is_open =
+                |at_ms: u64, tag: &Tag| open.get(tag).is_some_and(|it| it.until_ms == at_ms);
+            self.ends.add(until_ms, Event::Unused, tag, |at_ms, _, tag| is_open(at_ms, tag));
         }
         if bucket.source() == Source::Sequence {
             let at_request = self.requests;

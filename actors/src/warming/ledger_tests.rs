@@ -83,6 +83,18 @@ fn a_trial_moves_the_gate_and_nothing_else() {
     assert_eq!(recorded(&ledger, Source::Sequence), (2.0, 1.0));
 }
 
+/// Else what is guessed over and over, and never comes, would never count as wrong.
+#[test]
+fn a_trial_that_is_repeated_keeps_its_time() {
+    let mut ledger = ledger();
+    for at_ms in 0..5 {
+        let trial = proposal(Act::Promote, Source::Popular, true);
+        ledger.began(tag(1), &trial, 1_000 + at_ms, at_ms);
+    }
+    ledger.give_up(1_000);
+    assert_eq!(recorded(&ledger, Source::Popular), (0.0, 1.0));
+}
+
 #[test]
 fn what_was_guessed_to_follow_waits_for_some_requests_and_some_time() {
     for (requests, after_ms, wasted) in

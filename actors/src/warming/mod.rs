@@ -16,6 +16,7 @@ mod tag;
 
 pub use forecast::{Forecast, ForecastSettings};
 pub use gate::{BUCKETS, Bucket, Gate, Judgement, Record, Source};
+pub use known::SOON_MS;
 pub use proposal::{Act, Done, FoundIn, Proposal, Seen, Tally};
 pub use sequences::{Guess, MOST_NAMED, Sequences};
 pub use tag::Tag;
