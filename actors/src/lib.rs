@@ -12,6 +12,7 @@
 //! * [`conversation`]: histories of callers' conversations.
 //! * [`resolver`]: flights: one call for everyone who asks the same.
 //! * [`warming`]: having ready what will be asked for next.
+//! * [`watchdog`]: the process stays inside its memory.
 //! * [`wiring`]: arbiters, factories, the sentinel, start and stop order.
 //!
 //! Imports point down only: `model, clock, error, settings` ← `message, origin, codec` ← `store` and
@@ -30,4 +31,5 @@ pub mod resolver;
 pub mod settings;
 pub mod store;
 pub mod warming;
+pub mod watchdog;
 pub mod wiring;

@@ -177,3 +177,16 @@ pub struct ConversationSettings {
     /// Longest wait for a connection to the server.
     pub connect_timeout: Duration,
 }
+
+/// How much memory the process may have, and how it is watched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemorySettings {
+    /// Most bytes in memory; a lower limit of the control group counts instead.
+    pub threshold_bytes: u64,
+    /// Whether caches give memory back under pressure; otherwise it is only watched.
+    pub optimize: bool,
+    /// Time between two readings.
+    pub read_every: Duration,
+    /// Time between two rounds of cleaning without pressure.
+    pub tidy_every: Duration,
+}

@@ -1,7 +1,7 @@
 //! The actor of L1, memory.
 //!
 //! Owns: its [`MemoryStore`], alone, without a lock. Answers: `Lookup`, `LookupMany`, `Peek`, `Insert`,
-//! `Resize`, `Shed`, `Flush`, `Ping`; takes `Touched`, `WarmRoom`. Sends: `Insert` to L2 and L3, of entries that had to be used first.
+//! `Resize`, `Shed`, `CleanUp`, `Flush`, `Ping`; takes `Touched`, `WarmRoom`. Sends: `Insert` to L2 and L3, of entries that had to be used first.
 //! Fails how: it dies only by a bug; its entries are lost then.
 //! Thread: an arbiter of its own.
 
@@ -12,8 +12,8 @@ use actix::{Actor, Addr, Context, Handler, MessageResult};
 use crate::clock::SharedClock;
 use crate::error::LevelError;
 use crate::message::{
-    ActorState, Flush, Insert, InsertKind, InsertOutcome, LevelHandle, Lookup, LookupMany, Peek,
-    Ping, Report, Resize, Shed, Shedding, Slot, Touched, WarmRoom,
+    ActorState, CleanUp, Flush, Insert, InsertKind, InsertOutcome, LevelHandle, Lookup, LookupMany,
+    Peek, Ping, Report, Resize, Shed, Shedding, Slot, Touched, WarmRoom,
 };
 use crate::model::{CacheKey, Entry, Form, Purges, Versions};
 use crate::settings::L1Settings;
@@ -82,6 +82,7 @@ impl L1Actor {
         handle.flush.put(addr.clone().recipient());
         handle.resize.put(addr.clone().recipient());
         handle.shed.put(addr.clone().recipient());
+        handle.clean_up.put(addr.clone().recipient());
         handle.warm_room.put(addr.clone().recipient());
         touched.put(addr.clone().recipient());
     }
@@ -172,6 +173,19 @@ impl Handler<Shed> for L1Actor {
     fn handle(&mut self, message: Shed, _ctx: &mut Self::Context) -> Self::Result {
         let freed_bytes = self.store.shed(message.target_bytes);
         Shedding { freed_bytes, left_bytes: self.store.bytes() }
+    }
+}
+
+impl Handler<CleanUp> for L1Actor {
+    type Result = MessageResult<CleanUp>;
+
+    fn handle(&mut self, message: CleanUp, _ctx: &mut Self::Context) -> Self::Result {
+        let before = self.store.bytes();
+        self.store.sweep(self.clock.now(), SWEEP_A_HEARTBEAT);
+        if message.target_bytes > 0 {
+            self.store.shed(before.saturating_sub(message.target_bytes));
+        }
+        MessageResult(before.saturating_sub(self.store.bytes()))
     }
 }
 

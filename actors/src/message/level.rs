@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use actix::Message;
 
-use super::{Claim, HearPurges, RecordPurges, Release, Renew, Resize, Shed, Slot, WarmRoom};
+use super::{
+    Claim, CleanUp, HearPurges, RecordPurges, Release, Renew, Resize, Shed, Slot, WarmRoom,
+};
 use crate::error::LevelError;
 use crate::model::{CacheKey, Entry, Form, Level};
 
@@ -126,6 +128,8 @@ pub struct LevelHandle {
     pub resize: Slot<Resize>,
     /// Takes [`Shed`]; L1 alone does.
     pub shed: Slot<Shed>,
+    /// Takes [`CleanUp`]; L1 alone does.
+    pub clean_up: Slot<CleanUp>,
     /// Takes [`WarmRoom`]; L1 alone does.
     pub warm_room: Slot<WarmRoom>,
 }
@@ -148,6 +152,7 @@ impl LevelHandle {
             release: Slot::empty(),
             resize: Slot::empty(),
             shed: Slot::empty(),
+            clean_up: Slot::empty(),
             warm_room: Slot::empty(),
         }
     }

@@ -7,6 +7,7 @@ mod ask;
 mod claim;
 mod conversation;
 mod level;
+mod memory;
 mod observe;
 mod purge;
 mod sizing;
@@ -18,6 +19,10 @@ pub use claim::{Claim, ClaimToken, Claimed, Release, Renew};
 pub use conversation::{Append, ConversationHandle, Forget, Look, Recall, TurnHold};
 pub use level::{
     Flush, Insert, InsertKind, InsertOutcome, LevelHandle, Lookup, LookupMany, Peek, Touched,
+};
+pub use memory::{
+    CleanUp, Cleaning, MemoryHandle, MemoryReport, ObserveMemory, PressureChanged, RegisterCleaner,
+    Subscribe,
 };
 #[cfg(feature = "fault-injection")]
 pub use observe::Panic;
