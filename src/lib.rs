@@ -10,6 +10,7 @@
 //! * [`savings`]: what the cache has spared, by route and model; [`tokens`]: what a call costs.
 //! * [`replay`]: what the cache would have done with a log of requests.
 //! * [`http`]: the two listeners.
+//! * [`give_back`]: giving freed memory back to the system.
 //! * [`telemetry`]: metrics and logs.
 //! * [`serve`]: start and stop order; [`scope_secret`]: what makes scopes of credentials.
 
@@ -19,6 +20,7 @@ pub mod command_line;
 pub mod embeddings;
 pub mod explain;
 pub mod forms;
+pub mod give_back;
 pub mod http;
 pub mod replay;
 pub mod savings;

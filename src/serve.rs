@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use anteroom_actors::clock::{SharedClock, SystemClock};
 use anteroom_actors::message::{ActorState, Slot};
-use anteroom_actors::wiring::{Plan, Topology, Ward};
+use anteroom_actors::watchdog::system_probe;
+use anteroom_actors::wiring::{MemoryPlan, Plan, Topology, Ward};
 use parking_lot::Mutex;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::give_back::give_back;
 use crate::explain::{HashKey, Sketches};
 use crate::http::access::{Clients, Cors};
 use crate::http::admission::Admission;
@@ -170,6 +172,11 @@ async fn assemble(settings: Settings) -> Result<Arc<Gateway>, ServeError> {
         l3: settings.l3(),
         purge: settings.purge(),
         conversations: settings.conversations(),
+        memory: MemoryPlan {
+            settings: settings.memory(),
+            probe: system_probe(),
+            give_back: Arc::new(give_back),
+        },
         flights: settings.flights(),
         sentinel: settings.sentinel(),
         origin: factory,

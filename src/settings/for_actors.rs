@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anteroom_actors::settings::{
     BreakerSettings, ConversationSettings, Database, EncodingSettings, FlightSettings, L1Settings,
-    L2Settings, L3Settings, PurgeSettings, SentinelSettings,
+    L2Settings, L3Settings, MemorySettings, PurgeSettings, SentinelSettings,
 };
 
 use super::validate::sqlite_path;
@@ -17,6 +17,10 @@ const CONVERSATIONS_FILE: &str = "conversations.db";
 
 /// Longest wait for a lock of the conversations' database: a caller waits, and nothing may be lost.
 const CONVERSATIONS_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Time between two looks at the process's memory, and between two rounds of cleaning without pressure.
+const READ_MEMORY_EVERY: Duration = Duration::from_secs(1);
+const TIDY_MEMORY_EVERY: Duration = Duration::from_secs(60);
 
 /// A record holds, beside the answer, its key, tags and headers.
 const RECORD_OVERHEAD: ByteSize = ByteSize::from_kib(64);
@@ -137,6 +141,16 @@ impl Settings {
             encoding: self.encoding(),
             replica_lease: flights.replica_lease.get(),
             replica_wait: flights.replica_wait.get(),
+        }
+    }
+
+    /// Returns how much memory the process may have.
+    pub fn memory(&self) -> MemorySettings {
+        MemorySettings {
+            threshold_bytes: self.memory.threshold.as_u64(),
+            optimize: self.memory.optimize,
+            read_every: READ_MEMORY_EVERY,
+            tidy_every: TIDY_MEMORY_EVERY,
         }
     }
 

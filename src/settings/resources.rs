@@ -9,9 +9,9 @@ use super::units::{ByteSize, HumanDuration};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Memory {
-    /// Resident size above which caches give memory back.
+    /// Most bytes in memory.
     pub threshold: ByteSize,
-    /// Whether they do.
+    /// Whether memory is given back and kept in bounds.
     pub optimize: bool,
 }
 

@@ -296,7 +296,7 @@ const fn value(
 }
 
 /// Every number of every actor.
-pub const ACTOR_NUMBERS: [ActorNumber; 53] = [
+pub const ACTOR_NUMBERS: [ActorNumber; 67] = [
     event("lookups", &["l1", "l2", "l3"], "a key was asked for; hit, miss, error or skipped"),
     event("hits", &["l1", "l2", "l3"], "a lookup found a fresh entry"),
     event("misses", &["l1", "l2", "l3"], "a lookup found none"),
@@ -360,6 +360,24 @@ pub const ACTOR_NUMBERS: [ActorNumber; 53] = [
         &["l3", "conversations"],
         "database threads given up because a call did not return",
     ),
+    value("resident_bytes", &["memory"], "bytes of the process that lie in memory (RSS)"),
+    value("virtual_bytes", &["memory"], "bytes of address space (VMS)"),
+    value("limit_bytes", &["memory"], "memory.threshold, or the control group's limit if lower"),
+    value("used_permille", &["memory"], "resident_bytes in thousandths of limit_bytes"),
+    value("peak_bytes", &["memory"], "largest resident_bytes of the last hour"),
+    value("pressure", &["memory"], "0 nominal, 1 elevated (from 800 permille), 2 critical (950)"),
+    event("readings", &["memory"], "memory was read"),
+    event("unreadable", &["memory"], "the system did not say how much memory there is"),
+    event("pressure_changes", &["memory"], "pressure became another"),
+    event(
+        "pressure_untold",
+        &["memory"],
+        "an actor could not be told of a change: dead, or behind",
+    ),
+    event("cleanings", &["memory"], "a round of cleaning ended: under pressure, and once a minute"),
+    event("asked_bytes", &["memory"], "bytes that rounds of cleaning were to free"),
+    event("freed_bytes", &["memory"], "bytes that caches then let go of"),
+    event("returned_bytes", &["memory"], "bytes by which resident_bytes had fallen after it"),
     value("flights", &["resolver"], "flights under way that can be joined"),
     event("led", &["resolver"], "a request started a flight"),
     event("joined", &["resolver"], "a request joined a flight"),

@@ -81,6 +81,11 @@ fn requests_outlive_the_death_of_the_recorder() {
 }
 
 #[test]
+fn requests_outlive_the_death_of_the_watchdog_over_memory() {
+    outlives("memory", "MISS");
+}
+
+#[test]
 fn samples_are_counted_again_after_the_death_of_the_recorder() {
     let provider = load::echo();
     let gateway = load::builder(&provider).start();

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::load;
-use crate::support::gateway::{Gateway, chat};
+use crate::support::gateway::{Gateway, actor, chat};
 use crate::support::provider::{Call, Provider, Reply};
 
 const MIB: u64 = 1 << 20;
@@ -156,4 +156,36 @@ fn large_requests_leave_nothing_behind() {
     let rss = gateway.rss_bytes();
     assert!(rss < before + 24 * MIB, "20 requests of 2 MiB: {before} {rss}");
     assert_eq!(ask(23).cache(), "HIT L1");
+}
+
+/// L1 may hold more than the process may have: it gives back what passes the threshold, and the system
+/// has it.
+#[test]
+fn under_pressure_l1_gives_memory_back_and_goes_on_serving() {
+    let provider = sized();
+    let mut gateway = load::builder(&provider)
+        .env("L1_CACHE_SIZE", 1_000)
+        .env("ANTEROOM__L1__MAX_BYTES", "256MiB")
+        .env("ANTEROOM__L3__ENABLED", false)
+        .start();
+    ask(&gateway, "before", 1024);
+    // The build for tests has a size of its own.
+    let limit = gateway.rss_bytes() + 96 * MIB;
+    gateway.set_env("MEMORY_THRESHOLD_MB", limit / MIB);
+    gateway.restart();
+    for number in 0..160 {
+        ask(&gateway, &format!("large {number}"), 1024);
+    }
+    let health = gateway.wait_until("memory given back", |health| {
+        let memory = &actor(health, "memory").expect("a watchdog")["counters"];
+        memory["freed_bytes"].as_u64() > Some(0) && memory["pressure"] == 0
+    });
+    let memory = &actor(&health, "memory").expect("a watchdog")["counters"];
+    assert!(memory["returned_bytes"].as_u64() > Some(0), "{memory}");
+    assert!(memory["pressure_changes"].as_u64() >= Some(2), "{memory}");
+    assert!(gateway.rss_bytes() < limit, "{memory}");
+    let held = load::counter(&gateway, "l1", "bytes");
+    assert!(held > 16 * MIB && held < 96 * MIB, "as much as had to go, and no more: {held}");
+    ask(&gateway, "after", 1024);
+    assert_eq!(ask(&gateway, "after", 1024).cache(), "HIT L1");
 }

@@ -41,6 +41,7 @@ fn every_actor_is_shown_with_all_that_is_promised() {
             "l1",
             "l2",
             "l3",
+            "memory",
             "purging",
             "recorder",
             "resolver",

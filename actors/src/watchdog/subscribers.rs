@@ -10,11 +10,14 @@ use crate::model::PressureState;
 /// Most of each kind; past it the newest is refused. There is one of each a kind of actor.
 const MOST: usize = 64;
 
+/// Names and where their messages go.
+type Named<M> = Vec<(&'static str, Slot<M>)>;
+
 /// The list. Cheap to clone; all clones are one list.
 #[derive(Debug, Clone, Default)]
 pub struct Subscribers {
-    told: Arc<Mutex<Vec<(&'static str, Slot<PressureChanged>)>>>,
-    cleaners: Arc<Mutex<Vec<(&'static str, Slot<CleanUp>)>>>,
+    told: Arc<Mutex<Named<PressureChanged>>>,
+    cleaners: Arc<Mutex<Named<CleanUp>>>,
     last: Arc<Mutex<PressureState>>,
 }
 

@@ -8,22 +8,24 @@ use actix::{Actor, Arbiter};
 use super::health::SystemHealth;
 use super::sentinel_actor::{Observe, SentinelActor};
 use super::wards::{
-    Known, Panics, conversation_ward, fetch_ward, l1_ward, l2_ward, l3_ward, purge_ward,
-    resolver_ward,
+    Known, Panics, conversation_ward, fetch_ward, l1_ward, l2_ward, l3_ward, memory_ward,
+    purge_ward, resolver_ward,
 };
 use super::watch::Ward;
 use crate::clock::SharedClock;
 use crate::error::AskError;
 use crate::message::{
-    CatchUp, ConversationHandle, Flush, LevelHandle, PurgeHandle, Slot, Touched, ask,
+    CatchUp, ConversationHandle, Flush, LevelHandle, MemoryHandle, PurgeHandle, RegisterCleaner,
+    Slot, Touched, ask,
 };
 use crate::model::{Level, Purges, SampleBatch, Versions};
 use crate::origin::OriginFactory;
 use crate::resolver::{FetchPorts, Levels, ResolverHandle};
 use crate::settings::{
-    ConversationSettings, FlightSettings, L1Settings, L2Settings, L3Settings, PurgeSettings,
-    SentinelSettings,
+    ConversationSettings, FlightSettings, L1Settings, L2Settings, L3Settings, MemorySettings,
+    PurgeSettings, SentinelSettings,
 };
+use crate::watchdog::{GiveBack, ProbeFactory, Subscribers};
 
 /// Longest wait for the sentinel's answer.
 const OBSERVE_DEADLINE: Duration = Duration::from_secs(2);
@@ -43,6 +45,8 @@ pub struct Plan {
     pub purge: PurgeSettings,
     /// Where conversations lie.
     pub conversations: ConversationSettings,
+    /// How much memory the process may have.
+    pub memory: MemoryPlan,
     /// How flights end.
     pub flights: FlightSettings,
     /// How the sentinel watches.
@@ -53,6 +57,16 @@ pub struct Plan {
     pub others: Vec<Ward>,
     /// The time.
     pub clock: SharedClock,
+}
+
+/// What watches over the process's memory.
+pub struct MemoryPlan {
+    /// How much there may be.
+    pub settings: MemorySettings,
+    /// Reads how much there is.
+    pub probe: ProbeFactory,
+    /// Gives freed pages back to the system.
+    pub give_back: GiveBack,
 }
 
 /// The running actors' addresses. Cheap to clone.
@@ -76,6 +90,8 @@ pub struct Topology {
     pub purging: PurgeHandle,
     /// Callers' conversations.
     pub conversations: ConversationHandle,
+    /// The watchdog over memory.
+    pub memory: MemoryHandle,
     /// What was replaced in L1.
     pub versions: Versions,
     /// Those who learn from traffic.
@@ -110,7 +126,11 @@ impl Topology {
         };
         let purging = PurgeHandle::new();
         let conversations = ConversationHandle::new();
+        let memory = MemoryHandle::new();
+        let subscribers = Subscribers::default();
+        subscribers.register(RegisterCleaner { name: "l1", clean_up: l1.clean_up.clone() });
         let mut wards = vec![
+            memory_ward(plan.memory, subscribers, &memory, &known, &mut panics),
             l1_ward(plan.l1, [&l1, &l2, &l3], &touched, &known, &mut panics),
             l2_ward(plan.l2, &l2, &purging, &known, &mut panics),
             l3_ward(plan.l3, &l3, &known, &mut panics),
@@ -167,6 +187,7 @@ impl Topology {
             purges: known.purges,
             purging,
             conversations,
+            memory,
             versions: known.versions,
             learners: Arc::default(),
             fetching: fetching.into(),

@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use actix::{Actor, Addr};
 
+use super::topology::MemoryPlan;
 use super::watch::Ward;
 use crate::cache::{L1Actor, L2Actor, L3Actor};
 use crate::clock::SharedClock;
 use crate::conversation::ConversationActor;
-use crate::message::{ConversationHandle, Flush, LevelHandle, PurgeHandle, Slot, Touched};
+use crate::message::{
+    ConversationHandle, Flush, LevelHandle, MemoryHandle, PurgeHandle, Slot, Touched,
+};
 use crate::model::{Purges, Versions};
 use crate::origin::OriginFactory;
 use crate::purging::PurgeActor;
@@ -16,6 +19,7 @@ use crate::resolver::{Fetch, FetchActor, FetchPorts, Levels, ResolverActor, Reso
 use crate::settings::{
     ConversationSettings, FlightSettings, L1Settings, L2Settings, L3Settings, PurgeSettings,
 };
+use crate::watchdog::{MemoryWatchdog, Subscribers};
 
 /// What several actors know together.
 #[derive(Clone)]
@@ -171,6 +175,30 @@ pub(super) fn conversation_ward(
         move || ConversationActor::new(&settings, Arc::clone(&clock)),
         move |addr| {
             ConversationActor::connect(addr, &handle);
+            panic(addr);
+        },
+        move || asked.in_flight(),
+    )
+}
+
+pub(super) fn memory_ward(
+    plan: MemoryPlan,
+    subscribers: Subscribers,
+    handle: &MemoryHandle,
+    known: &Known,
+    panics: &mut Panics,
+) -> Ward {
+    let MemoryPlan { settings, probe, give_back } = plan;
+    let (clock, asked) = (Arc::clone(&known.clock), handle.observe.clone());
+    let (handle, panic) = (handle.clone(), panics.port("memory"));
+    Ward::on(
+        "memory",
+        move || {
+            let (give_back, clock) = (Arc::clone(&give_back), Arc::clone(&clock));
+            MemoryWatchdog::new(settings.clone(), probe(), give_back, subscribers.clone(), clock)
+        },
+        move |addr| {
+            MemoryWatchdog::connect(addr, &handle);
             panic(addr);
         },
         move || asked.in_flight(),

@@ -12,10 +12,11 @@ use anteroom_actors::model::{CacheKey, Entry, Form, Freshness, Labels, Lifetimes
 use anteroom_actors::origin::{Answer, Head, Origin, OriginCall, OriginFactory, Reply};
 use anteroom_actors::resolver::{Reader, Resolve};
 use anteroom_actors::settings::{
-    ConversationSettings, Database, EncodingSettings, FlightSettings, L1Settings, PurgeSettings,
-    SentinelSettings,
+    ConversationSettings, Database, EncodingSettings, FlightSettings, L1Settings, MemorySettings,
+    PurgeSettings, SentinelSettings,
 };
-use anteroom_actors::wiring::{Plan, Topology};
+use anteroom_actors::watchdog::system_probe;
+use anteroom_actors::wiring::{MemoryPlan, Plan, Topology};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
@@ -230,6 +231,16 @@ impl Stage {
                 record_timeout: Duration::from_secs(1),
                 max_labels: 1_000,
                 keep_for: Duration::from_secs(3_600),
+            },
+            memory: MemoryPlan {
+                settings: MemorySettings {
+                    threshold_bytes: 1 << 40,
+                    optimize: true,
+                    read_every: Duration::from_secs(1),
+                    tidy_every: Duration::from_secs(60),
+                },
+                probe: system_probe(),
+                give_back: Arc::new(|| {}),
             },
             flights,
             sentinel: SentinelSettings {
