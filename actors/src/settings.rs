@@ -185,6 +185,8 @@ pub struct MemorySettings {
     pub threshold_bytes: u64,
     /// Whether caches give memory back under pressure; otherwise it is only watched.
     pub optimize: bool,
+    /// Most bytes that caches and queues hold by bounds of their own.
+    pub bounded_bytes: u64,
     /// Time between two readings.
     pub read_every: Duration,
     /// Time between two rounds of cleaning without pressure.

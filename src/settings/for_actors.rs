@@ -149,6 +149,7 @@ impl Settings {
         MemorySettings {
             threshold_bytes: self.memory.threshold.as_u64(),
             optimize: self.memory.optimize,
+            bounded_bytes: self.bounded_bytes(),
             read_every: READ_MEMORY_EVERY,
             tidy_every: TIDY_MEMORY_EVERY,
         }
@@ -171,6 +172,11 @@ impl Settings {
             interval: self.sentinel.interval.get(),
             late_after: self.sentinel.late_after.get(),
         }
+    }
+
+    fn bounded_bytes(&self) -> u64 {
+        let queue = if self.l3.enabled { self.l3.queue_bytes.as_u64() } else { 0 };
+        self.l1.max_bytes.as_u64().saturating_add(queue)
     }
 
     fn max_record_bytes(&self) -> usize {

@@ -296,7 +296,7 @@ const fn value(
 }
 
 /// Every number of every actor.
-pub const ACTOR_NUMBERS: [ActorNumber; 67] = [
+pub const ACTOR_NUMBERS: [ActorNumber; 73] = [
     event("lookups", &["l1", "l2", "l3"], "a key was asked for; hit, miss, error or skipped"),
     event("hits", &["l1", "l2", "l3"], "a lookup found a fresh entry"),
     event("misses", &["l1", "l2", "l3"], "a lookup found none"),
@@ -366,6 +366,12 @@ pub const ACTOR_NUMBERS: [ActorNumber; 67] = [
     value("used_permille", &["memory"], "resident_bytes in thousandths of limit_bytes"),
     value("peak_bytes", &["memory"], "largest resident_bytes of the last hour"),
     value("pressure", &["memory"], "0 nominal, 1 elevated (from 800 permille), 2 critical (950)"),
+    value("budget_bytes", &["memory"], "bytes that requests and answers under way may hold"),
+    value("reserved_bytes", &["memory"], "bytes reserved for them now"),
+    value("reserved_peak_bytes", &["memory"], "most bytes ever reserved for them"),
+    value("reservations_waiting", &["memory"], "requests that wait for bytes now"),
+    event("reservations_waited", &["memory"], "a request had to wait for bytes"),
+    event("reservations_refused", &["memory"], "a request did not get its bytes in time: 503"),
     event("readings", &["memory"], "memory was read"),
     event("unreadable", &["memory"], "the system did not say how much memory there is"),
     event("pressure_changes", &["memory"], "pressure became another"),

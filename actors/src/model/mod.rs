@@ -2,6 +2,7 @@
 
 mod access;
 mod allocated;
+mod budget;
 mod conversation;
 mod encoding;
 mod entry;
@@ -19,6 +20,7 @@ mod versions;
 mod wants;
 
 pub use access::Access;
+pub use budget::{BudgetReport, MemoryBudget, OverBudget, Reservation};
 pub use conversation::{ConversationId, History, Turn};
 pub use encoding::{Encoding, Encodings, TAG_LEN};
 pub use entry::{Entry, Header, Selection};

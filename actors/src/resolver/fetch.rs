@@ -14,7 +14,7 @@ use super::fetch_actor::Fallback;
 use super::flight::{FlightWriter, InsteadOf, Kept};
 use crate::clock::SharedClock;
 use crate::error::OriginError;
-use crate::model::{Entry, Form, Freshness, Verdict};
+use crate::model::{Entry, Form, Freshness, MemoryBudget, Verdict};
 use crate::origin::{Answer, Apart, Origin, OriginCall, Reply, Reshape};
 use crate::settings::FlightSettings;
 
@@ -28,6 +28,8 @@ pub(super) struct Fetching {
     pub(super) origin: Rc<dyn Origin>,
     pub(super) settings: Rc<FlightSettings>,
     pub(super) clock: SharedClock,
+    /// What answers under way may hold.
+    pub(super) budget: MemoryBudget,
     /// Calls that go on without readers.
     pub(super) orphans: Rc<Cell<usize>>,
 }
@@ -95,6 +97,7 @@ async fn carry_all(
     if !shareable {
         on_unshareable();
     }
+    writer.account_to(&fetching.budget);
     writer.open(head, shareable);
     let settings = settings_for(call, &fetching.settings);
     while let Some(piece) = body.next().await {

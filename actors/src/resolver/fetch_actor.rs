@@ -24,7 +24,7 @@ use super::resolver_actor::{FlightEnded, KeyUnshareable};
 use crate::clock::SharedClock;
 use crate::error::Fault;
 use crate::message::{ActorState, Flush, Ping, Report, Slot};
-use crate::model::{Entry, Level};
+use crate::model::{Entry, Level, MemoryBudget};
 use crate::origin::{OriginCall, OriginFactory};
 use crate::settings::FlightSettings;
 
@@ -102,11 +102,12 @@ impl FetchActor {
         factory: &OriginFactory,
         levels: Levels,
         ports: FetchPorts,
-        clock: SharedClock,
+        (budget, clock): (MemoryBudget, SharedClock),
     ) -> Self {
         let orphans = Rc::new(Cell::new(0));
         let encoder = Encoder::new(settings.encoding);
-        let fetching = Fetching { origin: factory(), settings: Rc::new(settings), clock, orphans };
+        let (origin, settings) = (factory(), Rc::new(settings));
+        let fetching = Fetching { origin, settings, clock, budget, orphans };
         let (in_flight, counts) = (InFlight::default(), Rc::default());
         Self { fetching, levels, ports, encoder, in_flight, counts }
     }
@@ -155,6 +156,8 @@ async fn fly(
     let Fetch { call, writer, fallback, claim } = job;
     let claim = RefCell::new(claim);
     let flight = Arc::clone(writer.flight());
+    // Until its answer is encoded and written, which takes memory too.
+    let _memory = Arc::clone(&flight);
     writer.calling();
     counts.calls.set(counts.calls.get() + 1);
     let on_unshareable = || {

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 
 use super::reader::{Reader, Role};
 use crate::error::OriginError;
-use crate::model::{CacheKey, Entry, Labels, Level};
+use crate::model::{CacheKey, Entry, Labels, Level, MemoryBudget, Reservation};
 use crate::origin::Head;
 use crate::settings::FlightSettings;
 
@@ -90,6 +90,13 @@ pub(super) enum End {
     NotKept,
 }
 
+/// Least memory that is reserved at once, in bytes.
+const RESERVED_AT_ONCE: u64 = 64 * 1024;
+
+fn bytes(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
+
 /// What writer and readers share. Every critical section is short and waits for nothing.
 pub(super) struct State {
     pub(super) progress: Progress,
@@ -98,6 +105,8 @@ pub(super) struct State {
     pub(super) pieces: VecDeque<Bytes>,
     pub(super) first: usize,
     held_bytes: usize,
+    /// What is held above a window, twice: the pieces, and the one piece that they become.
+    reserved: Option<Reservation>,
     /// The whole answer in one piece, once landed within the cap.
     pub(super) whole: Option<Bytes>,
     /// Past the cap: pieces that all readers have read are dropped.
@@ -112,6 +121,33 @@ pub(super) struct State {
 }
 
 impl State {
+    /// Reserves what is held by now; false where the memory is not there. The first `window` bytes are
+    /// part of what each request has reserved before it began.
+    fn reserve(&mut self, window: usize) -> bool {
+        let Some(reserved) = &mut self.reserved else { return true };
+        let above = self.held_bytes.saturating_sub(window).saturating_mul(2);
+        let missing = bytes(above).saturating_sub(reserved.bytes());
+        missing == 0 || reserved.try_grow(missing.max(RESERVED_AT_ONCE))
+    }
+
+    /// Gives back what a flight that only passes on does not hold any more.
+    fn give_back(&mut self, window: usize) {
+        if let Some(reserved) = &mut self.reserved {
+            reserved.shrink_to(bytes(self.held_bytes.saturating_sub(window)));
+        }
+    }
+
+    /// Lets the pieces be parts of `whole`: their own memory is not needed any more.
+    fn share_whole(&mut self, whole: &Bytes) {
+        if self.first > 0 || self.held_bytes != whole.len() {
+            return;
+        }
+        let mut rest = whole.clone();
+        for piece in &mut self.pieces {
+            *piece = rest.split_to(piece.len().min(rest.len()));
+        }
+    }
+
     fn drop_read_pieces(&mut self) {
         let slowest = self.readers.values().copied().min().unwrap_or(usize::MAX);
         while self.first < slowest {
@@ -151,6 +187,7 @@ impl Flight {
                 pieces: VecDeque::new(),
                 first: 0,
                 held_bytes: 0,
+                reserved: None,
                 whole: None,
                 passing_on: false,
                 shareable: true,
@@ -246,6 +283,12 @@ impl FlightWriter {
         self.flight.update(|state| state.end = Some(End::NotKept));
     }
 
+    /// Has the memory that the answer takes reserved from `budget`. Where it is not there the flight
+    /// only passes on.
+    pub fn account_to(&self, budget: &MemoryBudget) {
+        self.flight.state.lock().reserved = Some(budget.reserve_anyway(0));
+    }
+
     /// Shows the answer's head to everyone. When it cannot be shared, followers go alone.
     pub fn open(&self, head: Head, shareable: bool) {
         self.flight.update(|state| {
@@ -275,11 +318,14 @@ impl FlightWriter {
         self.flight.update(|state| {
             state.held_bytes += piece.len();
             state.pieces.push_back(piece);
-            if state.held_bytes > settings.max_entry_bytes {
-                state.passing_on = true;
+            let window = settings.window_bytes;
+            if !state.passing_on {
+                let is_small = state.held_bytes <= settings.max_entry_bytes;
+                state.passing_on = !(is_small && state.reserve(window));
             }
             if state.passing_on {
                 state.drop_read_pieces();
+                state.give_back(window);
             }
         });
         while self.presses_back(settings)? {
@@ -300,6 +346,7 @@ impl FlightWriter {
             return Err(NobodyReads);
         }
         state.drop_read_pieces();
+        state.give_back(settings.window_bytes);
         Ok(state.held_bytes > settings.window_bytes)
     }
 
@@ -324,6 +371,9 @@ impl FlightWriter {
     /// Ends the flight with a whole answer; `whole` is what [`Self::whole`] returned.
     pub fn land(self, kept: Kept, whole: Option<Bytes>) {
         self.flight.update(|state| {
+            if let Some(whole) = &whole {
+                state.share_whole(whole);
+            }
             state.whole = whole;
             state.end = Some(End::Landed(kept));
         });

@@ -23,7 +23,7 @@ pub use fetch::speaks_of_trouble;
 pub use fetch_actor::{Fallback, Fetch, FetchActor, FetchPorts};
 pub use flight::{Flight, FlightWriter, Found, InsteadOf, Kept, Timings};
 pub use lookup::Levels;
-pub use reader::{FlightHead, Reader, Role, Whole};
+pub use reader::{FlightHead, FlightHold, Reader, Role, Whole};
 pub use resolver_actor::{
     FlightEnded, Joined, KeyUnshareable, Refresh, Resolve, ResolverActor, ResolverHandle,
 };

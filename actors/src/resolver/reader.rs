@@ -49,6 +49,11 @@ pub enum Whole {
     Failed(OriginError),
 }
 
+/// Keeps the memory of a flight's answer reserved.
+pub struct FlightHold {
+    _flight: Arc<Flight>,
+}
+
 /// One who waits for a flight. Dropping it leaves the flight, which goes on.
 pub struct Reader {
     flight: Arc<Flight>,
@@ -67,6 +72,11 @@ impl Reader {
     /// Returns whether this reader's request started the flight.
     pub const fn role(&self) -> Role {
         self.role
+    }
+
+    /// Returns what keeps the flight's memory reserved, for as long as its answer is being sent.
+    pub fn hold(&self) -> FlightHold {
+        FlightHold { _flight: Arc::clone(&self.flight) }
     }
 
     /// Returns how long the parts of the flight took so far.

@@ -16,6 +16,7 @@ use actix::{
 };
 use tokio::sync::Notify;
 
+use super::allotment::allotment;
 use super::history::History;
 use super::hysteresis::{Course, Hysteresis};
 use super::probe::{GiveBack, MemoryProbe};
@@ -27,7 +28,7 @@ use crate::message::{
     ActorState, CleanUp, Cleaning, Flush, MemoryHandle, MemoryReport, ObserveMemory, Ping,
     PressureChanged, RegisterCleaner, Report, Slot, Subscribe, ask,
 };
-use crate::model::{MemoryReading, PressureState};
+use crate::model::{MemoryBudget, MemoryReading, PressureState};
 use crate::settings::MemorySettings;
 
 /// Longest wait for one step of a cleaner.
@@ -36,12 +37,27 @@ const STEP_DEADLINE: Duration = Duration::from_millis(500);
 /// Most steps of one cleaner in a round.
 const MOST_STEPS: usize = 10_000;
 
+/// What the watchdog works with.
+pub struct Surroundings {
+    /// Reads the memory; of the watchdog's own thread.
+    pub probe: Box<dyn MemoryProbe>,
+    /// Gives freed pages back.
+    pub give_back: GiveBack,
+    /// Those who want to hear.
+    pub subscribers: Subscribers,
+    /// What requests and answers under way may hold, for the watchdog to set.
+    pub budget: MemoryBudget,
+    /// The time.
+    pub clock: SharedClock,
+}
+
 /// The watchdog.
 pub struct MemoryWatchdog {
     settings: MemorySettings,
     probe: Box<dyn MemoryProbe>,
     give_back: GiveBack,
     subscribers: Subscribers,
+    budget: MemoryBudget,
     clock: SharedClock,
     history: History,
     hysteresis: Hysteresis,
@@ -64,20 +80,16 @@ struct Counters {
 }
 
 impl MemoryWatchdog {
-    /// Creates the watchdog; the probe is of its own thread.
-    pub fn new(
-        settings: MemorySettings,
-        probe: Box<dyn MemoryProbe>,
-        give_back: GiveBack,
-        subscribers: Subscribers,
-        clock: SharedClock,
-    ) -> Self {
+    /// Creates the watchdog.
+    pub fn new(settings: MemorySettings, surroundings: Surroundings) -> Self {
+        let Surroundings { probe, give_back, subscribers, budget, clock } = surroundings;
         let hysteresis = Hysteresis::new(subscribers.last_told(), settings.tidy_every, clock.now());
         Self {
             settings,
             probe,
             give_back,
             subscribers,
+            budget,
             clock,
             history: History::default(),
             hysteresis,
@@ -105,6 +117,7 @@ impl MemoryWatchdog {
         self.counters.readings += 1;
         self.history.add(reading);
         let Course { state, has_changed, clean } = self.hysteresis.take(&reading, self.clock.now());
+        self.allot(reading, state);
         if has_changed {
             self.counters.changes += 1;
             log_change(state, &reading);
@@ -117,6 +130,15 @@ impl MemoryWatchdog {
             && !self.is_cleaning
         {
             self.begin_round(asked_bytes, reading.resident_bytes, ctx);
+        }
+    }
+
+    fn allot(&self, reading: MemoryReading, state: PressureState) {
+        if self.settings.optimize {
+            let start = self.subscribers.start(reading);
+            // The limit of now: a control group's may change.
+            let start = MemoryReading { limit_bytes: reading.limit_bytes, ..start };
+            self.budget.set_total(allotment(&start, self.settings.bounded_bytes, state));
         }
     }
 
@@ -252,6 +274,7 @@ impl Handler<Ping> for MemoryWatchdog {
         let reading = self.history.latest().copied();
         let last_error = reading.is_none().then(|| "the system does not say".to_owned());
         let reading = reading.unwrap_or_default();
+        let budget = self.budget.report();
         let Counters { readings, unreadable, changes, lost, rounds, .. } = self.counters;
         MessageResult(Report {
             state: if last_error.is_some() { ActorState::Degraded } else { ActorState::Running },
@@ -264,6 +287,12 @@ impl Handler<Ping> for MemoryWatchdog {
                 ("used_permille", reading.permille()),
                 ("peak_bytes", self.history.peak_bytes()),
                 ("pressure", pressure_number(self.hysteresis.state())),
+                ("budget_bytes", budget.total_bytes),
+                ("reserved_bytes", budget.reserved_bytes),
+                ("reserved_peak_bytes", budget.peak_bytes),
+                ("reservations_waiting", budget.waiting),
+                ("reservations_waited", budget.waits),
+                ("reservations_refused", budget.refusals),
                 ("readings", readings),
                 ("unreadable", unreadable),
                 ("pressure_changes", changes),

@@ -63,6 +63,7 @@ struct Stage {
     process: Process,
     clock: Arc<ManualClock>,
     subscribers: Subscribers,
+    budget: MemoryBudget,
     given_back: Arc<AtomicUsize>,
     handle: MemoryHandle,
     ping: Slot<Ping>,
@@ -77,6 +78,7 @@ impl Stage {
             process,
             clock: ManualClock::new(),
             subscribers: Subscribers::default(),
+            budget: MemoryBudget::unlimited(),
             given_back: Arc::default(),
             handle: MemoryHandle::new(),
             ping: Slot::empty(),
@@ -89,6 +91,7 @@ impl Stage {
         let settings = MemorySettings {
             threshold_bytes: LIMIT,
             optimize: self.optimize,
+            bounded_bytes: 200,
             // Never by itself: the test looks.
             read_every: Duration::from_secs(86_400),
             tidy_every: Duration::from_secs(60),
@@ -102,10 +105,14 @@ impl Stage {
                 process.0.fetch_sub(30, Ordering::Relaxed);
             }
         });
-        let clock = Arc::clone(&self.clock) as SharedClock;
-        let subscribers = self.subscribers.clone();
-        let watchdog =
-            MemoryWatchdog::new(settings, Box::new(process), give_back, subscribers, clock);
+        let surroundings = Surroundings {
+            probe: Box::new(process),
+            give_back,
+            subscribers: self.subscribers.clone(),
+            budget: self.budget.clone(),
+            clock: Arc::clone(&self.clock) as SharedClock,
+        };
+        let watchdog = MemoryWatchdog::new(settings, surroundings);
         let addr = watchdog.start();
         MemoryWatchdog::connect(&addr, &self.handle);
         self.ping.put(addr.recipient());
@@ -240,6 +247,26 @@ async fn the_list_outlives_the_watchdog_and_the_end_of_a_pressure_is_told() {
     assert_eq!(one.heard(), [(PressureState::Nominal, 0)]);
     stage.at(900).await;
     assert_eq!(one.heard(), [(PressureState::Elevated, 200)]);
+}
+
+#[actix_rt::test]
+async fn requests_have_what_was_left_at_the_start_and_half_of_it_when_it_is_critical() {
+    let stage = Stage::new();
+    stage.start();
+    // 850 of the 1,000, without the 100 of the start and 200 in caches.
+    for (resident, total) in [(100, 550), (900, 550), (960, 275), (890, 550)] {
+        stage.at(resident).await;
+        assert_eq!(stage.budget.report().total_bytes, total, "at {resident}");
+    }
+    // A re-created one knows the start, not the load, for the start.
+    stage.start().at(500).await;
+    assert_eq!(stage.budget.report().total_bytes, 550);
+    let _held = stage.budget.try_reserve(70);
+    assert_eq!(stage.counter("reserved_bytes").await, 70);
+
+    let watching = Stage { optimize: false, ..Stage::new() };
+    watching.start().at(990).await;
+    assert_eq!(watching.budget.report().total_bytes, u64::MAX);
 }
 
 #[actix_rt::test]

@@ -1,11 +1,12 @@
-//! Who is told of pressure, and who is asked to clean up. Outlives the watchdog itself.
+//! Who is told of pressure, who is asked to clean up, and how it all began. Outlives the watchdog
+//! itself.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
 use crate::message::{CleanUp, PressureChanged, RegisterCleaner, Slot, Subscribe};
-use crate::model::PressureState;
+use crate::model::{MemoryReading, PressureState};
 
 /// Most of each kind; past it the newest is refused. There is one of each a kind of actor.
 const MOST: usize = 64;
@@ -19,6 +20,7 @@ pub struct Subscribers {
     told: Arc<Mutex<Named<PressureChanged>>>,
     cleaners: Arc<Mutex<Named<CleanUp>>>,
     last: Arc<Mutex<PressureState>>,
+    start: Arc<OnceLock<MemoryReading>>,
 }
 
 impl Subscribers {
@@ -44,6 +46,11 @@ impl Subscribers {
     /// of a pressure that its predecessor told of is told too.
     pub fn last_told(&self) -> PressureState {
         *self.last.lock()
+    }
+
+    /// Returns the first reading of all, which is `reading` where there was none.
+    pub fn start(&self, reading: MemoryReading) -> MemoryReading {
+        *self.start.get_or_init(|| reading)
     }
 
     /// Returns those who clean up, in the order in which they came.

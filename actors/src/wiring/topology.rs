@@ -18,7 +18,7 @@ use crate::message::{
     CatchUp, ConversationHandle, Flush, LevelHandle, MemoryHandle, PurgeHandle, RegisterCleaner,
     Slot, Touched, ask,
 };
-use crate::model::{Level, Purges, SampleBatch, Versions};
+use crate::model::{Level, MemoryBudget, Purges, SampleBatch, Versions};
 use crate::origin::OriginFactory;
 use crate::resolver::{FetchPorts, Levels, ResolverHandle};
 use crate::settings::{
@@ -92,6 +92,8 @@ pub struct Topology {
     pub conversations: ConversationHandle,
     /// The watchdog over memory.
     pub memory: MemoryHandle,
+    /// What requests and answers under way may hold.
+    pub budget: MemoryBudget,
     /// What was replaced in L1.
     pub versions: Versions,
     /// Those who learn from traffic.
@@ -122,6 +124,8 @@ impl Topology {
         let known = Known {
             purges: Purges::new(plan.purge.max_labels),
             versions: Versions::default(),
+            // Until the first reading; where it is only watched, for ever.
+            budget: MemoryBudget::unlimited(),
             clock: plan.clock,
         };
         let purging = PurgeHandle::new();
@@ -145,7 +149,8 @@ impl Topology {
             let name = format!("fetch-{number}");
             fetch_wards.push(fetch_ward(
                 &name,
-                (&plan.flights, &plan.origin, &levels, &known.clock),
+                (&plan.flights, &plan.origin, &levels),
+                &known,
                 FetchPorts {
                     ended: resolver.ended.clone(),
                     unshareable: resolver.unshareable.clone(),
@@ -188,6 +193,7 @@ impl Topology {
             purging,
             conversations,
             memory,
+            budget: known.budget,
             versions: known.versions,
             learners: Arc::default(),
             fetching: fetching.into(),

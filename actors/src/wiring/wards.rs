@@ -12,20 +12,21 @@ use crate::conversation::ConversationActor;
 use crate::message::{
     ConversationHandle, Flush, LevelHandle, MemoryHandle, PurgeHandle, Slot, Touched,
 };
-use crate::model::{Purges, Versions};
+use crate::model::{MemoryBudget, Purges, Versions};
 use crate::origin::OriginFactory;
 use crate::purging::PurgeActor;
 use crate::resolver::{Fetch, FetchActor, FetchPorts, Levels, ResolverActor, ResolverHandle};
 use crate::settings::{
     ConversationSettings, FlightSettings, L1Settings, L2Settings, L3Settings, PurgeSettings,
 };
-use crate::watchdog::{MemoryWatchdog, Subscribers};
+use crate::watchdog::{MemoryWatchdog, Subscribers, Surroundings};
 
 /// What several actors know together.
 #[derive(Clone)]
 pub(super) struct Known {
     pub(super) purges: Purges,
     pub(super) versions: Versions,
+    pub(super) budget: MemoryBudget,
     pub(super) clock: SharedClock,
 }
 
@@ -80,7 +81,7 @@ pub(super) fn l1_ward(
     Ward::on(
         "l1",
         move || {
-            let Known { purges, versions, clock } = known.clone();
+            let Known { purges, versions, clock, .. } = known.clone();
             L1Actor::new(settings.clone(), further.clone(), purges, versions, clock)
         },
         move |addr| {
@@ -189,13 +190,20 @@ pub(super) fn memory_ward(
     panics: &mut Panics,
 ) -> Ward {
     let MemoryPlan { settings, probe, give_back } = plan;
-    let (clock, asked) = (Arc::clone(&known.clock), handle.observe.clone());
+    let (known, asked) = (known.clone(), handle.observe.clone());
     let (handle, panic) = (handle.clone(), panics.port("memory"));
     Ward::on(
         "memory",
         move || {
-            let (give_back, clock) = (Arc::clone(&give_back), Arc::clone(&clock));
-            MemoryWatchdog::new(settings.clone(), probe(), give_back, subscribers.clone(), clock)
+            let Known { budget, clock, .. } = known.clone();
+            let surroundings = Surroundings {
+                probe: probe(),
+                give_back: Arc::clone(&give_back),
+                subscribers: subscribers.clone(),
+                budget,
+                clock,
+            };
+            MemoryWatchdog::new(settings.clone(), surroundings)
         },
         move |addr| {
             MemoryWatchdog::connect(addr, &handle);
@@ -207,13 +215,14 @@ pub(super) fn memory_ward(
 
 pub(super) fn fetch_ward(
     name: &str,
-    (settings, origin, levels, clock): (&FlightSettings, &OriginFactory, &Levels, &SharedClock),
+    (settings, origin, levels): (&FlightSettings, &OriginFactory, &Levels),
+    known: &Known,
     ports: FetchPorts,
     (fetch, flush): (&Slot<Fetch>, &Slot<Flush>),
     panics: &mut Panics,
 ) -> Ward {
     let (settings, origin) = (settings.clone(), Arc::clone(origin));
-    let (levels, clock) = (levels.clone(), Arc::clone(clock));
+    let (levels, known) = (levels.clone(), known.clone());
     let (fetch, flush, panic) = (fetch.clone(), flush.clone(), panics.port(name));
     let asked = fetch.clone();
     Ward::on(
@@ -224,7 +233,7 @@ pub(super) fn fetch_ward(
                 &origin,
                 levels.clone(),
                 ports.clone(),
-                Arc::clone(&clock),
+                (known.budget.clone(), Arc::clone(&known.clock)),
             )
         },
         move |addr| {

@@ -236,6 +236,7 @@ impl Stage {
                 settings: MemorySettings {
                     threshold_bytes: 1 << 40,
                     optimize: true,
+                    bounded_bytes: 0,
                     read_every: Duration::from_secs(1),
                     tidy_every: Duration::from_secs(60),
                 },
