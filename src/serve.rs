@@ -11,8 +11,8 @@ use anteroom_actors::wiring::{MemoryPlan, Plan, Topology, Ward};
 use parking_lot::Mutex;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::give_back::give_back;
 use crate::explain::{HashKey, Sketches};
+use crate::give_back::give_back;
 use crate::http::access::{Clients, Cors};
 use crate::http::admission::Admission;
 use crate::http::gateway::Gateway;

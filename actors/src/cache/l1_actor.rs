@@ -1,7 +1,7 @@
 //! The actor of L1, memory.
 //!
 //! Owns: its [`MemoryStore`], alone, without a lock. Answers: `Lookup`, `LookupMany`, `Peek`, `Insert`,
-//! `Resize`, `Shed`, `CleanUp`, `Flush`, `Ping`; takes `Touched`, `WarmRoom`. Sends: `Insert` to L2 and L3, of entries that had to be used first.
+//! `Resize`, `CleanUp`, `Flush`, `Ping`; takes `Touched`, `WarmRoom`. Sends: `Insert` to L2 and L3, of entries that had to be used first.
 //! Fails how: it dies only by a bug; its entries are lost then.
 //! Thread: an arbiter of its own.
 
@@ -13,7 +13,7 @@ use crate::clock::SharedClock;
 use crate::error::LevelError;
 use crate::message::{
     ActorState, CleanUp, Flush, Insert, InsertKind, InsertOutcome, LevelHandle, Lookup, LookupMany,
-    Peek, Ping, Report, Resize, Shed, Shedding, Slot, Touched, WarmRoom,
+    Peek, Ping, Report, Resize, Slot, Touched, WarmRoom,
 };
 use crate::model::{CacheKey, Entry, Form, Purges, Versions};
 use crate::settings::L1Settings;
@@ -81,7 +81,6 @@ impl L1Actor {
         handle.insert.put(addr.clone().recipient());
         handle.flush.put(addr.clone().recipient());
         handle.resize.put(addr.clone().recipient());
-        handle.shed.put(addr.clone().recipient());
         handle.clean_up.put(addr.clone().recipient());
         handle.warm_room.put(addr.clone().recipient());
         touched.put(addr.clone().recipient());
@@ -164,15 +163,6 @@ impl Handler<Resize> for L1Actor {
 
     fn handle(&mut self, message: Resize, _ctx: &mut Self::Context) -> Self::Result {
         MessageResult(self.store.resize(message.max_bytes))
-    }
-}
-
-impl Handler<Shed> for L1Actor {
-    type Result = Shedding;
-
-    fn handle(&mut self, message: Shed, _ctx: &mut Self::Context) -> Self::Result {
-        let freed_bytes = self.store.shed(message.target_bytes);
-        Shedding { freed_bytes, left_bytes: self.store.bytes() }
     }
 }
 

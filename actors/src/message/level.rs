@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use actix::Message;
 
-use super::{
-    Claim, CleanUp, HearPurges, RecordPurges, Release, Renew, Resize, Shed, Slot, WarmRoom,
-};
+use super::{Claim, CleanUp, HearPurges, RecordPurges, Release, Renew, Resize, Slot, WarmRoom};
 use crate::error::LevelError;
 use crate::model::{CacheKey, Entry, Form, Level};
 
@@ -126,8 +124,6 @@ pub struct LevelHandle {
     pub release: Slot<Release>,
     /// Takes [`Resize`]; L1 alone does.
     pub resize: Slot<Resize>,
-    /// Takes [`Shed`]; L1 alone does.
-    pub shed: Slot<Shed>,
     /// Takes [`CleanUp`]; L1 alone does.
     pub clean_up: Slot<CleanUp>,
     /// Takes [`WarmRoom`]; L1 alone does.
@@ -151,7 +147,6 @@ impl LevelHandle {
             renew: Slot::empty(),
             release: Slot::empty(),
             resize: Slot::empty(),
-            shed: Slot::empty(),
             clean_up: Slot::empty(),
             warm_room: Slot::empty(),
         }

@@ -31,5 +31,5 @@ pub use purge::{
     CatchUp, HearPurges, HeardPurges, Place, Purge, PurgeHandle, Purged, PurgesChanged,
     RecordPurges, RecordedPurges, next_contact,
 };
-pub use sizing::{Resize, Shed, Shedding, WarmRoom};
+pub use sizing::{Resize, WarmRoom};
 pub use slot::Slot;

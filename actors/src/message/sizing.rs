@@ -14,26 +14,6 @@ pub struct Resize {
     pub max_bytes: u64,
 }
 
-/// Watchdog → L1: let go of the coldest entries, one bounded step towards a target. Asked again until
-/// nothing is freed any more. The room stays as it is.
-///
-/// Deadline: some milliseconds. Loss: less is freed than there could be.
-#[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "Shedding")]
-pub struct Shed {
-    /// Bytes that may stay.
-    pub target_bytes: u64,
-}
-
-/// What one step of a [`Shed`] came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, actix::MessageResponse)]
-pub struct Shedding {
-    /// Bytes that went; 0 when the target is reached.
-    pub freed_bytes: u64,
-    /// Bytes held now.
-    pub left_bytes: u64,
-}
-
 /// Warming → L1: which share of its room warmed entries may take until their first use. 0, as at the
 /// start, refuses them all; the room they do not fill is the others'.
 ///

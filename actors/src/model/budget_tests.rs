@@ -44,6 +44,7 @@ async fn those_who_wait_are_served_in_line_or_leave_in_time() {
     let held = budget.try_reserve(90).unwrap();
     let wait = |bytes| {
         let budget = budget.clone();
+        #[expect(clippy::disallowed_methods, reason = "the test waits for it")]
         tokio::task::spawn(async move { budget.reserve(bytes, SOON).await })
     };
     let large = wait(80);
