@@ -172,6 +172,10 @@ pub struct ConversationSettings {
     pub max_bytes: u64,
     /// How long a conversation is kept after its latest turn.
     pub lifetime: Duration,
+    /// Most conversations in memory.
+    pub memory_count: usize,
+    /// Most bytes of them there.
+    pub memory_bytes: u64,
     /// Longest wait for a lock of the database or an answer of it.
     pub timeout: Duration,
     /// Longest wait for a connection to the server.

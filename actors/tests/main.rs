@@ -2,6 +2,7 @@
 //! and flights with an origin that follows a script.
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says why")]
 
+mod conversations;
 mod flights;
 mod purging;
 mod redis;

@@ -103,6 +103,8 @@ impl Settings {
             max_history: u64::try_from(conversation.max_history).unwrap_or(u64::MAX),
             max_bytes: conversation.max_size.as_u64(),
             lifetime: conversation.lifetime.get(),
+            memory_count: conversation.memory_count,
+            memory_bytes: conversation.memory_size.as_u64(),
             timeout: CONVERSATIONS_TIMEOUT,
             connect_timeout: self.l3.connect_timeout.get(),
         }

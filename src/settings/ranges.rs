@@ -185,6 +185,8 @@ const RANGES: &[(&str, Range)] = &[
     ("conversation.lifetime", time(secs(1), days(3_650))),
     ("conversation.max_size", size(kib(1), mib(256))),
     ("conversation.turn_timeout", time(ms(1), minutes(10))),
+    ("conversation.memory_count", count(0, 1_000_000)),
+    ("conversation.memory_size", size(ByteSize::from_bytes(0), gib(64))),
     ("models.max_loaded", count(1, 1_000)),
 ];
 

@@ -61,6 +61,10 @@ pub struct Conversation {
     pub max_size: ByteSize,
     /// Longest wait for a turn of the same conversation that is under way.
     pub turn_timeout: HumanDuration,
+    /// Most conversations in memory.
+    pub memory_count: usize,
+    /// Most bytes of conversations in memory.
+    pub memory_size: ByteSize,
 }
 
 impl Default for Conversation {
@@ -70,6 +74,8 @@ impl Default for Conversation {
             lifetime: HumanDuration::from_secs(30 * 86_400),
             max_size: ByteSize::from_mib(4),
             turn_timeout: HumanDuration::from_secs(30),
+            memory_count: 1_000,
+            memory_size: ByteSize::from_mib(16),
         }
     }
 }

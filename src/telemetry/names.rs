@@ -296,7 +296,7 @@ const fn value(
 }
 
 /// Every number of every actor.
-pub const ACTOR_NUMBERS: [ActorNumber; 73] = [
+pub const ACTOR_NUMBERS: [ActorNumber; 77] = [
     event("lookups", &["l1", "l2", "l3"], "a key was asked for; hit, miss, error or skipped"),
     event("hits", &["l1", "l2", "l3"], "a lookup found a fresh entry"),
     event("misses", &["l1", "l2", "l3"], "a lookup found none"),
@@ -317,6 +317,7 @@ pub const ACTOR_NUMBERS: [ActorNumber; 73] = [
     event("insert_drops", &["l2", "l3"], "a write was dropped: server away or a queue full"),
     event("damaged", &["l2", "l3"], "a stored record was not what was written, and was removed"),
     event("evictions", &["l1", "l3"], "an entry left to make room"),
+    event("evictions", &["conversations"], "a conversation left memory for room or under pressure"),
     event(
         "expired",
         &["l1", "l3", "conversations"],
@@ -335,6 +336,7 @@ pub const ACTOR_NUMBERS: [ActorNumber; 73] = [
     event("breaker_opened", &["l2", "l3"], "the level was left out because its server failed"),
     value("entries", &["l1", "l3"], "entries held"),
     value("bytes", &["l1", "l3"], "bytes held; L1 counts headers and overhead, L3 records"),
+    value("bytes", &["conversations"], "bytes of conversations in memory, overhead included"),
     value("max_bytes", &["l1"], "most bytes held, as the scaler wants it"),
     value(
         "window_bytes",
@@ -355,6 +357,12 @@ pub const ACTOR_NUMBERS: [ActorNumber; 73] = [
     event("turns_written", &["conversations"], "a turn was committed"),
     event("commits", &["conversations"], "a transaction with one or more turns was committed"),
     value("turns_under_way", &["conversations"], "conversations with a turn under way"),
+    event(
+        "memory_hits",
+        &["conversations"],
+        "the messages of a conversation were in memory as the database has them, and were not read",
+    ),
+    value("in_memory", &["conversations"], "conversations whose latest messages are in memory"),
     value(
         "hanging_threads",
         &["l3", "conversations"],

@@ -1,10 +1,13 @@
 //! Conversations: the history goes along, turns are ordered and durable, and each caller sees its
 //! own alone. A-71 (bounded history).
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use crate::support::client::{Request, Response};
 use crate::support::gateway::{Gateway, chat};
+use crate::support::postgres;
 use crate::support::provider::{Call, Fault, Gate, Provider, Reply};
 
 /// Answers with what it was sent: the texts of all messages, in order.
@@ -325,4 +328,59 @@ fn an_endless_event_is_not_held() {
     let told = gateway.send(&said("c", asked)).expect_status(200).text();
     assert!(told.contains("\"error\"") && told.len() < 1_024, "{} bytes", told.len());
     shown(&gateway, "c").expect_status(404);
+}
+
+/// Two gateways on one server, each with the conversation in memory: the turns are in the order of their
+/// numbers, and a turn that another gateway has come before is refused, not written beside it.
+#[test]
+fn turns_of_two_gateways_on_one_database_stay_in_order() {
+    let url = postgres::shared().create_database();
+    let provider = listener();
+    let start = || Gateway::patient().upstream(&provider).database(&url).start();
+    let gateways = [start(), start()];
+    // In turn: each hears what was said on the other.
+    for number in 0..6 {
+        let response = gateways[number % 2].send(&say("c", &format!("word {number}")));
+        let turn = (number + 1).to_string();
+        let told = response.expect_status(200);
+        assert_eq!(told.header("x-conversation-turn"), Some(turn.as_str()));
+        assert_eq!(sent(&provider).len(), 2 * number + 1);
+    }
+    let forget = Request::new("DELETE", &path("c")).bearer("sk-test");
+    gateways[0].send(&forget).expect_status(200);
+    shown(&gateways[1], "c").expect_status(404);
+    // At once.
+    let said = std::thread::scope(|scope| {
+        let callers: Vec<_> = (0..8_usize)
+            .map(|caller| {
+                let gateway = &gateways[caller % 2];
+                scope.spawn(move || {
+                    let words = (0..6).map(|word| format!("{caller}.{word}"));
+                    words
+                        .filter_map(|word| {
+                            let response = gateway.send(&say("d", &word));
+                            if response.status == 409 {
+                                let code = response.json()["error"]["code"].clone();
+                                assert_eq!(code, "conversation_changed", "{response}");
+                                return None;
+                            }
+                            let response = response.expect_status(200);
+                            let turn = response.header("x-conversation-turn").expect("its number");
+                            Some((turn.parse::<usize>().expect("a number"), word))
+                        })
+                        .collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        callers.into_iter().flat_map(|caller| caller.join().expect("no panic")).collect::<Vec<_>>()
+    });
+    let in_order: BTreeMap<usize, String> = said.iter().cloned().collect();
+    assert_eq!(in_order.len(), said.len(), "no number twice: {said:?}");
+    assert!(in_order.keys().copied().eq(1..=said.len()), "none is missing: {said:?}");
+    for gateway in &gateways {
+        let history = shown(gateway, "d").json();
+        let words: Vec<_> = texts(&history["messages"]).into_iter().step_by(2).collect();
+        let latest: Vec<_> = in_order.values().rev().take(25).rev().cloned().collect();
+        assert_eq!(words, latest, "{history}");
+    }
 }

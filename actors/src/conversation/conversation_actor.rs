@@ -1,7 +1,7 @@
 //! Callers' conversations: their turns, one after another, in the database.
 //!
-//! * Owns: the turns under way and the database's threads.
-//! * Answers: [`Recall`], [`Append`], [`Look`], [`Forget`], [`Flush`], [`Ping`].
+//! * Owns: the turns under way, the histories in memory and the database's threads.
+//! * Answers: [`Recall`], [`Append`], [`Look`], [`Forget`], [`Flush`], [`CleanUp`], [`Ping`].
 //! * Sends: nothing.
 //! * Fails: closed. A turn that cannot be committed is told to its caller; nothing is dropped
 //!   silently. Where this actor is re-created while a turn is under way, the turn's number keeps
@@ -13,24 +13,24 @@ use std::time::Duration;
 
 use actix::{Actor, Addr, AsyncContext as _, Context, Handler, MessageResult, ResponseFuture};
 
-use super::TurnLocks;
+use super::{Remembered, TurnLocks};
 use crate::clock::SharedClock;
 use crate::error::ConversationError;
 #[cfg(feature = "fault-injection")]
 use crate::message::Panic;
 use crate::message::{
-    ActorState, Append, ConversationHandle, Flush, Forget, Look, Ping, Recall, Report, TurnHold,
+    ActorState, Append, CleanUp, ConversationHandle, Flush, Forget, Look, Ping, Recall, Report,
+    TurnHold,
 };
 use crate::model::History;
 use crate::settings::ConversationSettings;
-use crate::store::Conversations;
 
 /// Time between two looks after the database's threads.
 const TEND_EVERY: Duration = Duration::from_millis(500);
 
 /// The conversations.
 pub struct ConversationActor {
-    store: Rc<Conversations>,
+    conversations: Rc<Remembered>,
     locks: TurnLocks,
     max_bytes: u64,
     counters: Counters,
@@ -47,7 +47,7 @@ impl ConversationActor {
     /// Creates the actor and starts the database's threads.
     pub fn new(settings: &ConversationSettings, clock: SharedClock) -> Self {
         Self {
-            store: Rc::new(Conversations::start(settings, clock)),
+            conversations: Rc::new(Remembered::start(settings, clock)),
             locks: TurnLocks::default(),
             max_bytes: settings.max_bytes,
             counters: Counters::default(),
@@ -61,6 +61,7 @@ impl ConversationActor {
         handle.look.put(addr.clone().recipient());
         handle.forget.put(addr.clone().recipient());
         handle.flush.put(addr.clone().recipient());
+        handle.clean_up.put(addr.clone().recipient());
     }
 }
 
@@ -68,7 +69,7 @@ impl Actor for ConversationActor {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Self::Context) {
-        context.run_interval(TEND_EVERY, |actor, _| actor.store.tend());
+        context.run_interval(TEND_EVERY, |actor, _| actor.conversations.tend());
     }
 }
 
@@ -77,11 +78,12 @@ impl Handler<Recall> for ConversationActor {
 
     fn handle(&mut self, Recall { id, wait }: Recall, _: &mut Self::Context) -> Self::Result {
         self.counters.recalls += 1;
-        let (store, locks, most) = (Rc::clone(&self.store), self.locks.clone(), self.max_bytes);
+        let (conversations, locks) = (Rc::clone(&self.conversations), self.locks.clone());
+        let most = self.max_bytes;
         Box::pin(async move {
             let hold = locks.take(id, wait).await;
             let hold = hold.ok_or(ConversationError::Busy { waited: wait })?;
-            let history = store.read(id).await?.unwrap_or_default();
+            let history = conversations.read(id).await?.unwrap_or_default();
             if history.bytes >= most {
                 return Err(ConversationError::Full { most });
             }
@@ -95,10 +97,10 @@ impl Handler<Append> for ConversationActor {
 
     fn handle(&mut self, append: Append, _: &mut Self::Context) -> Self::Result {
         self.counters.appends += 1;
-        let store = Rc::clone(&self.store);
+        let conversations = Rc::clone(&self.conversations);
         Box::pin(async move {
-            let Append { id, number, system, turn, hold } = append;
-            let appended = store.append(id, number, system, turn).await;
+            let Append { id, after, system, turn, hold } = append;
+            let appended = conversations.append(id, after, system, turn).await;
             drop(hold);
             appended
         })
@@ -109,8 +111,8 @@ impl Handler<Look> for ConversationActor {
     type Result = ResponseFuture<Result<Option<History>, ConversationError>>;
 
     fn handle(&mut self, Look { id }: Look, _: &mut Self::Context) -> Self::Result {
-        let store = Rc::clone(&self.store);
-        Box::pin(async move { store.read(id).await })
+        let conversations = Rc::clone(&self.conversations);
+        Box::pin(async move { conversations.read(id).await })
     }
 }
 
@@ -119,11 +121,11 @@ impl Handler<Forget> for ConversationActor {
 
     fn handle(&mut self, Forget { id, wait }: Forget, _: &mut Self::Context) -> Self::Result {
         self.counters.forgets += 1;
-        let (store, locks) = (Rc::clone(&self.store), self.locks.clone());
+        let (conversations, locks) = (Rc::clone(&self.conversations), self.locks.clone());
         Box::pin(async move {
             let hold = locks.take(id, wait).await;
             let _hold = hold.ok_or(ConversationError::Busy { waited: wait })?;
-            store.forget(id).await
+            conversations.forget(id).await
         })
     }
 }
@@ -132,8 +134,16 @@ impl Handler<Flush> for ConversationActor {
     type Result = ResponseFuture<()>;
 
     fn handle(&mut self, _: Flush, _: &mut Self::Context) -> Self::Result {
-        let store = Rc::clone(&self.store);
-        Box::pin(async move { store.flush().await })
+        let conversations = Rc::clone(&self.conversations);
+        Box::pin(async move { conversations.flush().await })
+    }
+}
+
+impl Handler<CleanUp> for ConversationActor {
+    type Result = MessageResult<CleanUp>;
+
+    fn handle(&mut self, message: CleanUp, _: &mut Self::Context) -> Self::Result {
+        MessageResult(self.conversations.free_memory(message.target_bytes))
     }
 }
 
@@ -141,7 +151,7 @@ impl Handler<Ping> for ConversationActor {
     type Result = MessageResult<Ping>;
 
     fn handle(&mut self, _: Ping, _: &mut Self::Context) -> Self::Result {
-        let store = self.store.snapshot();
+        let (store, memory) = (self.conversations.stored(), self.conversations.in_memory());
         let error = store.damage.or(store.trouble);
         let state = if error.is_some() { ActorState::Degraded } else { ActorState::Running };
         let under_way = u64::try_from(self.locks.under_way()).unwrap_or(u64::MAX);
@@ -157,6 +167,10 @@ impl Handler<Ping> for ConversationActor {
                 ("commits", store.commits),
                 ("expired", store.expired),
                 ("turns_under_way", under_way),
+                ("memory_hits", memory.hits),
+                ("evictions", memory.evictions),
+                ("in_memory", memory.count),
+                ("bytes", memory.bytes),
                 ("hanging_threads", store.hanging_threads),
             ],
         })

@@ -2,8 +2,10 @@
 
 mod conversation_actor;
 mod history;
+mod recent;
+mod remembered;
 mod turn_locks;
 
 pub use conversation_actor::ConversationActor;
-pub use history::within;
+pub use remembered::{InMemory, Remembered};
 pub use turn_locks::TurnLocks;

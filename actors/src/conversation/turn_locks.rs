@@ -53,6 +53,9 @@ impl Drop for Held {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use tokio::time::{Instant, sleep};
+
     use super::*;
 
     const ID: ConversationId = ConversationId::new([1; 32]);
@@ -81,5 +84,85 @@ mod tests {
         assert_eq!(locks.under_way(), 1);
         drop(first);
         assert_eq!(locks.under_way(), 0);
+    }
+
+    /// Somebody who asks for a turn.
+    #[derive(Debug, Clone, Copy)]
+    struct Asker {
+        id: u8,
+        comes_ms: u64,
+        waits_ms: u64,
+        holds_ms: u64,
+    }
+
+    fn asker() -> impl Strategy<Value = Asker> {
+        (0_u8..3, 0_u64..60, 0_u64..40, 0_u64..20).prop_map(|(id, comes_ms, waits_ms, holds_ms)| {
+            Asker { id, comes_ms, waits_ms, holds_ms }
+        })
+    }
+
+    /// What became of the askers of each conversation.
+    #[derive(Default)]
+    struct Seen {
+        /// Who came, in order.
+        came: Vec<usize>,
+        /// Who got a turn, in order.
+        held: Vec<usize>,
+        holder: Option<usize>,
+        /// When the latest turn ended.
+        ended: Option<Instant>,
+    }
+
+    async fn ask(locks: TurnLocks, seen: Arc<Mutex<Vec<Seen>>>, number: usize, asker: Asker) {
+        let Asker { id, comes_ms, waits_ms, holds_ms } = asker;
+        let wait = Duration::from_millis(waits_ms);
+        sleep(Duration::from_millis(comes_ms)).await;
+        let place = usize::from(id);
+        seen.lock()[place].came.push(number);
+        let since = Instant::now();
+        let turn = locks.take(ConversationId::new([id; 32]), wait).await;
+        let waited = since.elapsed();
+        if turn.is_none() {
+            assert!(waited >= wait, "{asker:?} was sent away after {waited:?}");
+            let seen = &seen.lock()[place];
+            // At the same instant as the end of a turn, the next one may be there without knowing.
+            let is_held = seen.holder.is_some() || seen.ended == Some(Instant::now());
+            assert!(is_held, "{asker:?} waited for nobody");
+            return;
+        }
+        assert!(waited <= wait + Duration::from_millis(1), "{asker:?} waited {waited:?}");
+        let before = seen.lock()[place].holder.replace(number);
+        assert_eq!(before, None, "{asker:?} is beside another");
+        seen.lock()[place].held.push(number);
+        sleep(Duration::from_millis(holds_ms)).await;
+        let ended = Some(Instant::now());
+        seen.lock()[place].holder = None;
+        seen.lock()[place].ended = ended;
+        drop(turn);
+    }
+
+    proptest! {
+        #[test]
+        fn one_at_a_time_in_the_order_of_asking_and_nothing_is_left(
+            askers in prop::collection::vec(asker(), 0..40),
+        ) {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_time()
+                .start_paused(true)
+                .build();
+            runtime.expect("a runtime").block_on(async {
+                let (locks, seen) = (TurnLocks::default(), Arc::<Mutex<Vec<Seen>>>::default());
+                seen.lock().resize_with(3, Seen::default);
+                let all = (0..)
+                    .zip(askers)
+                    .map(|(number, asker)| ask(locks.clone(), Arc::clone(&seen), number, asker));
+                futures_util::future::join_all(all).await;
+                assert_eq!(locks.under_way(), 0);
+                for Seen { came, held, .. } in seen.lock().iter() {
+                    let in_order: Vec<_> = came.iter().filter(|it| held.contains(it)).collect();
+                    assert_eq!(held.iter().collect::<Vec<_>>(), in_order);
+                }
+            });
+        }
     }
 }

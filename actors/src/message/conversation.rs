@@ -6,9 +6,9 @@ use std::time::Duration;
 use actix::Message;
 use bytes::Bytes;
 
-use super::{Flush, Slot};
+use super::{CleanUp, Flush, Slot};
 use crate::error::ConversationError;
-use crate::model::{ConversationId, History, Turn};
+use crate::model::{ConversationId, History, HistoryVersion, Turn};
 
 /// The right to the next turn of a conversation; dropping it lets the next asker have it.
 pub struct TurnHold(#[expect(dead_code, reason = "its drop is what counts")] Box<dyn Any + Send>);
@@ -44,8 +44,8 @@ pub struct Recall {
 pub struct Append {
     /// The conversation.
     pub id: ConversationId,
-    /// The turn's number: one more than those before.
-    pub number: u64,
+    /// What was said before, as [`Recall`] told it: the turn is the next one of exactly that.
+    pub after: HistoryVersion,
     /// The conversation's system messages from now on.
     pub system: Bytes,
     /// What was said.
@@ -85,6 +85,8 @@ pub struct ConversationHandle {
     pub forget: Slot<Forget>,
     /// Waits for what is being written.
     pub flush: Slot<Flush>,
+    /// Lets histories leave memory.
+    pub clean_up: Slot<CleanUp>,
 }
 
 impl ConversationHandle {
@@ -96,6 +98,7 @@ impl ConversationHandle {
             look: Slot::empty(),
             forget: Slot::empty(),
             flush: Slot::empty(),
+            clean_up: Slot::empty(),
         }
     }
 

@@ -55,9 +55,21 @@ impl fmt::Debug for Turn {
     }
 }
 
+/// What tells one state of a conversation from every other: equal versions are equal histories.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct HistoryVersion {
+    /// A random number given with the first turn: a conversation that was removed and begun anew is
+    /// another one. 0 before the first turn, and where it was begun before there were such numbers.
+    pub incarnation: u64,
+    /// How many turns it has had.
+    pub turns: u64,
+}
+
 /// What is known of a conversation.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct History {
+    /// As in [`HistoryVersion`].
+    pub incarnation: u64,
     /// How many turns it has had; the next one has the next number.
     pub turns: u64,
     /// Bytes of all its messages.
@@ -68,4 +80,11 @@ pub struct History {
     pub expires_at_ms: u64,
     /// The latest turns, oldest first.
     pub recent: Vec<Turn>,
+}
+
+impl History {
+    /// Returns which state of the conversation this is.
+    pub const fn version(&self) -> HistoryVersion {
+        HistoryVersion { incarnation: self.incarnation, turns: self.turns }
+    }
 }

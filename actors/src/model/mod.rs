@@ -21,7 +21,7 @@ mod wants;
 
 pub use access::Access;
 pub use budget::{BudgetReport, MemoryBudget, OverBudget, Reservation};
-pub use conversation::{ConversationId, History, Turn};
+pub use conversation::{ConversationId, History, HistoryVersion, Turn};
 pub use encoding::{Encoding, Encodings, TAG_LEN};
 pub use entry::{Entry, Header, Selection};
 pub use form::Form;

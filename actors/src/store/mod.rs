@@ -7,5 +7,5 @@ pub mod record;
 pub mod redis;
 pub mod shelves;
 
-pub use database::{Conversations, ConversationsSnapshot, Database, DatabaseSnapshot};
+pub use database::{Conversations, ConversationsSnapshot, Database, DatabaseSnapshot, Found};
 pub use redis::RedisStore;

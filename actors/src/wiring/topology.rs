@@ -129,10 +129,13 @@ impl Topology {
             clock: plan.clock,
         };
         let purging = PurgeHandle::new();
-        let conversations = ConversationHandle::new();
         let memory = MemoryHandle::new();
+        let conversations = ConversationHandle::new();
         let subscribers = Subscribers::default();
-        subscribers.register(RegisterCleaner { name: "l1", clean_up: l1.clean_up.clone() });
+        // In this order: what the database has all the same goes first.
+        for (name, clean_up) in [("conversations", &conversations.clean_up), ("l1", &l1.clean_up)] {
+            subscribers.register(RegisterCleaner { name, clean_up: clean_up.clone() });
+        }
         let mut wards = vec![
             memory_ward(plan.memory, subscribers, &memory, &known, &mut panics),
             l1_ward(plan.l1, [&l1, &l2, &l3], &touched, &known, &mut panics),

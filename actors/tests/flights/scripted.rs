@@ -218,6 +218,8 @@ impl Stage {
             l2: None,
             l3: None,
             conversations: ConversationSettings {
+                memory_count: 0,
+                memory_bytes: 0,
                 // Nobody converses here, and nothing can be made there.
                 database: Database::Sqlite("/dev/null/conversations.db".into()),
                 max_history: 50,

@@ -20,7 +20,7 @@ pub const PATH: &str = "/api/v1/conversations/{id}";
 /// Answers GET: the history as it would be sent, and how many turns there were.
 pub async fn show(worker: Rc<Worker>, request: HttpRequest, name: Path<String>) -> HttpResponse {
     match look(&worker, &request, &name).await {
-        Ok(Some(history)) => shown(&worker, &name, &history),
+        Ok(Some(history)) => shown(&name, &history),
         Ok(None) => ApiError::NoConversation.response(ErrorForm::OpenAi),
         Err(error) => error.response(ErrorForm::OpenAi),
     }
@@ -58,11 +58,9 @@ async fn remove(worker: &Worker, request: &HttpRequest, name: &str) -> Result<bo
     }
 }
 
-fn shown(worker: &Worker, name: &str, history: &History) -> HttpResponse {
-    let most = worker.gateway.settings.conversation.max_history;
-    let most = u64::try_from(most).unwrap_or(u64::MAX);
-    let recent = anteroom_actors::conversation::within(&history.recent, most);
-    let said = std::iter::once(&history.system).chain(recent.iter().map(|turn| &turn.body));
+fn shown(name: &str, history: &History) -> HttpResponse {
+    let turns = history.recent.iter().map(|turn| &turn.body);
+    let said = std::iter::once(&history.system).chain(turns);
     let said: Vec<&str> = said
         .filter(|part| !part.is_empty())
         .filter_map(|part| std::str::from_utf8(part).ok())

@@ -8,7 +8,7 @@ use actix_web::HttpResponse;
 use actix_web::http::header::HeaderName;
 use anteroom_actors::error::{ConversationError, LevelError};
 use anteroom_actors::message::{Recall, TurnHold, ask};
-use anteroom_actors::model::{ConversationId, History, Turn};
+use anteroom_actors::model::{ConversationId, History, HistoryVersion, Turn};
 
 use super::asked::Asked;
 use super::directives::{Directives, X_FIELDS};
@@ -125,7 +125,7 @@ struct Begun {
 /// What is needed to end a turn.
 pub(super) struct OpenTurn {
     pub(super) id: ConversationId,
-    pub(super) number: u64,
+    pub(super) after: HistoryVersion,
     pub(super) system: bytes::Bytes,
     pub(super) hold: TurnHold,
     question: Asking,
@@ -155,13 +155,11 @@ async fn begin(worker: &Worker, asked: &Asked<'_>) -> Result<Begun, ApiError> {
         Ok(recalled) => recalled.map_err(ApiError::Conversation)?,
         Err(_gone) => return Err(ApiError::Conversation(restarting())),
     };
-    let History { turns, system, recent, .. } = history;
-    let most = u64::try_from(settings.max_history).unwrap_or(u64::MAX);
-    let recent = anteroom_actors::conversation::within(&recent, most);
+    let after = history.version();
+    let History { system, recent, .. } = history;
     let system = question.system(&system);
     let body = question.assembled(&system, recent.iter().map(|turn| turn.body.as_ref()));
-    let number = turns.saturating_add(1);
-    Ok(Begun { body, open: OpenTurn { id, number, system, hold, question } })
+    Ok(Begun { body, open: OpenTurn { id, after, system, hold, question } })
 }
 
 /// What is said while the conversations' actor is being re-created.

@@ -39,7 +39,7 @@ pub(super) async fn record(
     let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
     let is_stream =
         kind.get(..17).is_some_and(|kind| kind.eq_ignore_ascii_case(b"text/event-stream"));
-    let number = HeaderValue::from(turn.number);
+    let number = HeaderValue::from(turn.after.turns.saturating_add(1));
     if is_stream {
         let mut response = response.map_body(|_, body| streamed(worker, turn, body));
         response.headers_mut().insert(X_CONVERSATION_TURN.clone(), number);
@@ -69,8 +69,8 @@ fn most_bytes(worker: &Worker) -> usize {
 async fn end(worker: &Worker, turn: OpenTurn, answer: &[u8]) -> Result<bool, ApiError> {
     let Some(message) = answers_message(answer) else { return Ok(false) };
     let said = turn.with_answer(&message);
-    let OpenTurn { id, number, system, hold, .. } = turn;
-    let append = Append { id, number, system, turn: said, hold };
+    let OpenTurn { id, after, system, hold, .. } = turn;
+    let append = Append { id, after, system, turn: said, hold };
     match ask(&worker.gateway.topology.conversations.append, append, ANSWER).await {
         Ok(appended) => appended.map(|()| true).map_err(ApiError::Conversation),
         Err(_gone) => Err(ApiError::Conversation(restarting())),

@@ -1,7 +1,8 @@
 //! The statements of conversations, for both databases.
 //!
-//! A conversation's row carries the number of its latest turn: a turn is written only where it is
-//! the next one, so that two gateways on one server cannot both write it.
+//! A conversation's row carries the number of its latest turn, and its incarnation: a turn is written
+//! only where it is the next one of that very conversation, so that two gateways on one server cannot
+//! both write it.
 
 use bytes::Bytes;
 use diesel::Connection as _;
@@ -10,13 +11,15 @@ use diesel::prelude::*;
 use super::connection::{Connection, either};
 use super::queries::{in_transaction, length, signed};
 use super::schema::{conversation_turns as turns, conversations};
-use crate::model::{ConversationId, History, Turn};
+use crate::model::{ConversationId, History, HistoryVersion, Turn};
 
 /// A turn to be written.
 #[derive(Debug, Clone)]
 pub(super) struct NewTurn {
     pub(super) id: ConversationId,
     pub(super) number: u64,
+    /// That of the conversation; a new one with the first turn.
+    pub(super) incarnation: u64,
     pub(super) system: Bytes,
     pub(super) turn: Turn,
     pub(super) wall_ms: u64,
@@ -58,6 +61,7 @@ pub(super) fn append(connection: &mut Connection, new: &[NewTurn]) -> QueryResul
                         conversations::bytes.eq(bytes),
                         conversations::system_messages.eq(new.system.as_ref()),
                         conversations::expires_at_ms.eq(signed(new.expires_at_ms)),
+                        conversations::incarnation.eq(signed(new.incarnation)),
                     ))
                     .on_conflict(conversations::id)
                     .do_nothing()
@@ -65,7 +69,8 @@ pub(super) fn append(connection: &mut Connection, new: &[NewTurn]) -> QueryResul
             } else {
                 let before = conversations::table
                     .filter(conversations::id.eq(id))
-                    .filter(conversations::turns.eq(number.saturating_sub(1)));
+                    .filter(conversations::turns.eq(number.saturating_sub(1)))
+                    .filter(conversations::incarnation.eq(signed(new.incarnation)));
                 diesel::update(before)
                     .set((
                         conversations::turns.eq(number),
@@ -96,14 +101,25 @@ pub(super) fn append(connection: &mut Connection, new: &[NewTurn]) -> QueryResul
     Ok(written)
 }
 
-/// Returns a conversation with its latest turns, at most `most`; `None` where there is none, or its
-/// lifetime is over.
+/// What was found of a conversation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// None, or its lifetime is over.
+    Nothing,
+    /// The version that the asker knows.
+    Known,
+    /// Another version.
+    New(History),
+}
+
+/// Returns a conversation with its latest turns, at most `most`, unless it is as `known`.
 pub(super) fn read(
     connection: &mut Connection,
     id: ConversationId,
+    known: Option<HistoryVersion>,
     most: u64,
     wall_ms: u64,
-) -> QueryResult<Option<History>> {
+) -> QueryResult<Found> {
     let id = id.as_bytes().as_slice();
     let head = conversations::table
         .filter(conversations::id.eq(id))
@@ -113,10 +129,17 @@ pub(super) fn read(
             conversations::bytes,
             conversations::system_messages,
             conversations::expires_at_ms,
+            conversations::incarnation,
         ));
-    let found: Option<(i64, i64, Vec<u8>, i64)> =
+    let found: Option<(i64, i64, Vec<u8>, i64, i64)> =
         either!(connection, open => head.first(open).optional())?;
-    let Some((number, bytes, system, expires_at_ms)) = found else { return Ok(None) };
+    let Some((number, bytes, system, expires_at_ms, incarnation)) = found else {
+        return Ok(Found::Nothing);
+    };
+    let version = HistoryVersion { incarnation: unsigned(incarnation), turns: unsigned(number) };
+    if known == Some(version) {
+        return Ok(Found::Known);
+    }
     let latest = turns::table
         .filter(turns::conversation.eq(id))
         .filter(turns::number.le(number))
@@ -130,7 +153,8 @@ pub(super) fn read(
         opens: opens != 0,
         body: Bytes::from(body),
     });
-    Ok(Some(History {
+    Ok(Found::New(History {
+        incarnation: version.incarnation,
         turns: unsigned(number),
         bytes: unsigned(bytes),
         system: Bytes::from(system),

@@ -4,6 +4,7 @@
 //! answered when its transaction has reached the disk.
 
 use std::collections::VecDeque;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -12,12 +13,12 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use super::connection::{Connection, Opener, Purpose};
-use super::conversation_queries::{self as queries, NewTurn};
+use super::conversation_queries::{self as queries, Found, NewTurn};
 use super::crew::{Crew, Ground, Job, Question};
 use super::failure::Failure;
 use crate::clock::SharedClock;
 use crate::error::{ConversationError, LevelError};
-use crate::model::{ConversationId, History, Purges, Turn};
+use crate::model::{ConversationId, HistoryVersion, Purges, Turn};
 use crate::settings::ConversationSettings;
 
 /// Longest wait for an answer of the database's threads, in which a server may fail over.
@@ -150,19 +151,25 @@ impl Conversations {
         }
     }
 
-    /// Returns a conversation and as many of its latest turns as may be sent along; `None` where
-    /// there is none.
+    /// Returns a conversation, and as many of its latest turns as may be sent along, unless it is
+    /// the version that is `known`.
     ///
     /// # Errors
     ///
     /// [`ConversationError::Unavailable`].
-    pub async fn read(&self, id: ConversationId) -> Result<Option<History>, ConversationError> {
+    pub async fn read(
+        &self,
+        id: ConversationId,
+        known: Option<HistoryVersion>,
+    ) -> Result<Found, ConversationError> {
         let wall_ms = self.ground.clock.wall_ms();
         let most = self.settings.max_history;
-        self.ask(&self.readers, READING, move |open| queries::read(open, id, most, wall_ms)).await
+        let read = move |open: &mut Connection| queries::read(open, id, known, most, wall_ms);
+        self.ask(&self.readers, READING, read).await
     }
 
-    /// Commits a turn, with others that wait.
+    /// Commits the turn that follows `after`, with others that wait. Returns the version it makes, and
+    /// until when the conversation is kept now, in wall-clock ms.
     ///
     /// # Errors
     ///
@@ -171,15 +178,17 @@ impl Conversations {
     pub async fn append(
         &self,
         id: ConversationId,
-        number: u64,
+        after: HistoryVersion,
         system: bytes::Bytes,
         turn: Turn,
-    ) -> Result<(), ConversationError> {
+    ) -> Result<(HistoryVersion, u64), ConversationError> {
         self.check_sound()?;
         let wall_ms = self.ground.clock.wall_ms();
         let lifetime = u64::try_from(self.settings.lifetime.as_millis()).unwrap_or(u64::MAX);
         let expires_at_ms = wall_ms.saturating_add(lifetime);
-        let new = NewTurn { id, number, system, turn, wall_ms, expires_at_ms };
+        let number = after.turns.saturating_add(1);
+        let incarnation = if after.turns == 0 { new_incarnation() } else { after.incarnation };
+        let new = NewTurn { id, number, incarnation, system, turn, wall_ms, expires_at_ms };
         let (reply, answer) = oneshot::channel();
         {
             let mut pending = self.shared.pending.lock();
@@ -191,7 +200,7 @@ impl Conversations {
         // Where it is refused, those queued before it write this turn too.
         let _ = self.writer.push(Box::new(Commit(Arc::clone(&self.shared))));
         match answered(answer, WRITING).await? {
-            true => Ok(()),
+            true => Ok((HistoryVersion { incarnation, turns: number }, expires_at_ms)),
             false => Err(ConversationError::Changed),
         }
     }
@@ -293,6 +302,12 @@ impl Job for Sweep {
         self.shared.expired.fetch_add(u64::try_from(swept).unwrap_or_default(), Ordering::Relaxed);
         Ok(())
     }
+}
+
+/// Returns a random number between 1 and the largest that the databases take. Each [`RandomState`] has
+/// keys of its own.
+fn new_incarnation() -> u64 {
+    (RandomState::new().build_hasher().finish() >> 1).max(1)
 }
 
 fn unavailable(error: LevelError) -> ConversationError {

@@ -27,6 +27,7 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use self::connection::{Connection, Opener, Purpose};
+pub use self::conversation_queries::Found;
 pub use self::conversations::{Conversations, ConversationsSnapshot};
 use self::crew::{Crew, Ground, Question};
 use self::failure::Failure;

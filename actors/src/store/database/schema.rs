@@ -7,6 +7,7 @@ diesel::table! {
         bytes -> BigInt,
         system_messages -> Binary,
         expires_at_ms -> BigInt,
+        incarnation -> BigInt,
     }
 }
 
