@@ -90,9 +90,8 @@ impl MemoryStore {
     pub fn new(settings: L1Settings, purges: Purges, versions: Versions) -> Self {
         let most = settings.max_bytes;
         let ceiling = most.saturating_mul(MOST_GROWTH).min(MOST_GROWN_BYTES).max(most);
-        let entries = settings.max_entries.saturating_mul(ceiling / most.max(1));
         Self {
-            shelves: Shelves::new(Plan { capacity: most, ceiling, entries }),
+            shelves: Shelves::new(Plan { capacity: most, ceiling, entries: settings.max_entries }),
             least_weight: most / settings.max_entries.max(1),
             ledger: Rc::default(),
             leaving: Departures::default(),

@@ -40,9 +40,10 @@ impl<K: Hash> Hash for Name<K> {
     }
 }
 
+/// Small, as mini-moka's table keeps its room once it was full.
 struct Item<V> {
     units: u32,
-    held: Option<Held<V>>,
+    held: Option<Box<Held<V>>>,
 }
 
 /// mini-moka with a limit that can be moved.
@@ -153,7 +154,7 @@ impl<K: Copy + Eq + Hash, V> MainShelf<K, V> {
 
     /// Counts a request for `key` and returns its value if it is here.
     pub(super) fn get(&mut self, key: &K) -> Option<&Held<V>> {
-        self.cache.get(&Name::Key(*key))?.held.as_ref()
+        self.cache.get(&Name::Key(*key))?.held.as_deref()
     }
 
     /// Tells whether a value of `weight` fits beside all that is here.
@@ -183,7 +184,7 @@ impl<K: Copy + Eq + Hash, V> MainShelf<K, V> {
             // The hottest again, so that all others come before it.
             self.cache.insert(Name::Ballast, Item { units: self.ballast, held: None });
         }
-        self.cache.insert(Name::Key(key), Item { units, held: Some(held) });
+        self.cache.insert(Name::Key(key), Item { units, held: Some(Box::new(held)) });
         has_room || self.contains(&key)
     }
 

@@ -71,8 +71,7 @@ impl<K: Copy + Eq + Hash> WindowShare<K> {
             requests: 0.0,
             until_fit: FIT_EVERY,
         };
-        let part = as_float(plan.capacity) / as_float(plan.ceiling.max(1));
-        share.copy(plan, as_float(plan.entries) * part);
+        share.copy(plan, as_float(plan.entries));
         share
     }
 

@@ -189,7 +189,7 @@ fn the_window_grows_where_recency_pays_and_shrinks_where_frequency_does() {
 
 #[test]
 fn a_smaller_capacity_is_reached_in_steps_and_keeps_what_is_hot() {
-    let plan = Plan { capacity: 10_000, ceiling: 20_000, entries: 20_000 };
+    let plan = Plan { capacity: 10_000, ceiling: 20_000, entries: 10_000 };
     let mut shelves = Shelves::with_window(plan, 0.2);
     for round in 0..8_u64 {
         for number in 0..2_000 {
