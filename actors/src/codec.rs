@@ -5,4 +5,4 @@ pub mod inflate;
 pub mod live;
 mod prepare;
 
-pub use prepare::{is_worth, prepare, prepare_stored};
+pub use prepare::{is_worth, packed, prepare};

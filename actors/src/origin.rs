@@ -10,7 +10,9 @@ use futures_util::future::LocalBoxFuture;
 use futures_util::stream::LocalBoxStream;
 
 use crate::error::OriginError;
-use crate::model::{CacheKey, Entry, Form, Header, Labels, Lifetimes, Selection, Verdict};
+use crate::model::{
+    CacheKey, Encoding, Entry, Form, Header, Labels, Lifetimes, Selection, Verdict,
+};
 
 /// One call to an origin: all that goes upstream, and what is needed to judge the answer.
 #[derive(Debug)]
@@ -36,6 +38,8 @@ pub struct OriginCall {
     pub body: Bytes,
     /// The form that is asked for.
     pub form: Form,
+    /// How the caller likes the body best: the kept answer is made ready in it.
+    pub encoding: Encoding,
     /// How long the answer may be served, if it is kept and says nothing of its own that counts.
     pub lifetimes: Lifetimes,
     /// Whether the answer may be kept, as far as the request goes.

@@ -26,7 +26,7 @@ pub struct StoredHead {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// How the body is sent.
     pub encoding: Encoding,
-    /// Whether nothing better for the caller is still being worked out.
+    /// Whether there is nothing better for the caller, nor will be.
     pub is_final: bool,
 }
 
@@ -35,7 +35,7 @@ impl StoredHead {
     /// best of those that are ready. What is not a header any more is left out.
     pub fn of(entry: &Entry, accepted: Accepted, settings: &EncodingSettings) -> Self {
         let encodings = &entry.encodings;
-        let shorter = [Encoding::Brotli, Encoding::Gzip];
+        let is_worth = codec::is_worth(entry, settings);
         let ready =
             |encoding: Encoding| encodings.ready(encoding).map_or(Encoding::Identity, |_| encoding);
         let available = [Encoding::Identity, ready(Encoding::Brotli), ready(Encoding::Gzip)];
@@ -43,16 +43,14 @@ impl StoredHead {
         if entry.body.len() < TAG_BELOW {
             encodings.tag(&entry.body);
         }
-        let is_settled =
-            |encoding: &Encoding| !accepted.accepts(*encoding) || encodings.is_settled(*encoding);
         let mut head = Self {
             status: StatusCode::from_u16(entry.status).unwrap_or(StatusCode::OK),
             headers: entry.headers.iter().filter_map(parse).collect(),
             encoding,
-            is_final: shorter.iter().all(is_settled) && encodings.is_tagged(),
+            is_final: encodings.is_tagged() && (!is_worth || encodings.is_settled(accepted.best())),
         };
         head.tag(entry);
-        if codec::is_worth(entry, settings) {
+        if is_worth {
             head.vary();
         }
         if encoding != Encoding::Identity {

@@ -21,7 +21,11 @@ fn an_encoding_is_sent_once_it_is_ready_and_the_body_as_it_is_until_then() {
     let before = StoredHead::of(&entry, accepting("br"), &settings);
     assert!(!before.is_final && before.encoding == Encoding::Identity);
     assert_eq!(before.body(&entry), entry.body);
-    codec::prepare(&entry, &settings);
+    let untold = StoredHead::of(&entry, Accepted::default(), &settings);
+    assert!(untold.is_final, "nothing is waited for that this caller does not want");
+    for encoding in [Encoding::Brotli, Encoding::Gzip] {
+        codec::prepare(&entry, encoding, &settings);
+    }
     for (accepted, encoding, suffix) in [
         ("br, gzip", Encoding::Brotli, "-br"),
         ("br;q=0.5, gzip", Encoding::Gzip, "-gz"),
@@ -49,7 +53,9 @@ fn a_providers_tag_and_vary_are_kept_and_added_to() {
     let settings = EncodingSettings::default();
     let own = [("content-type", "text/plain"), ("etag", "W/\"v1\""), ("vary", "X-A")];
     let entry = text(&own);
-    codec::prepare(&entry, &settings);
+    for encoding in [Encoding::Brotli, Encoding::Gzip] {
+        codec::prepare(&entry, encoding, &settings);
+    }
     for (accepted, etag) in [("identity", "W/\"v1\""), ("gzip", "W/\"v1-gz\"")] {
         let head = StoredHead::of(&entry, accepting(accepted), &settings);
         let values = |wanted: &str| -> Vec<&str> {

@@ -9,12 +9,13 @@ use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use tokio::sync::{Notify, Semaphore};
 
 use self::counters::{Counters, count};
 use super::Breaker;
 use crate::clock::SharedClock;
-use crate::codec::prepare_stored;
+use crate::codec;
 use crate::error::LevelError;
 use crate::message::{InsertOutcome, next_contact};
 use crate::model::{CacheKey, Encoding, Entry, Level, Purges};
@@ -27,7 +28,7 @@ const CHECK_EVERY: Duration = Duration::from_secs(1);
 /// Longest pause of the care; a probe is late by at most this and its jitter.
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 /// Bodies from this size on are compressed on another thread: it takes a millisecond and more.
-const PREPARE_ELSEWHERE_FROM: usize = 8 * 1024;
+const PACK_ELSEWHERE_FROM: usize = 8 * 1024;
 /// Most damaged records waiting to be removed; past it they are replaced or expire.
 const MAX_DOOMED: usize = 64;
 
@@ -147,26 +148,23 @@ impl RedisGuard {
         }
         let _place =
             self.writes.try_acquire().map_err(|_| LevelError::Overloaded("writes to Redis"))?;
-        self.prepare(entry).await;
-        let written = self.store.put(entry, self.clock.wall_ms()).await;
+        let packed = self.packed(entry).await;
+        let written = self.store.put(entry, packed.as_ref(), self.clock.wall_ms()).await;
         self.judge(&written);
         written
     }
 
-    /// Works out the form that is stored, where that is not done; on another thread where it takes
-    /// longer than other lookups should wait.
-    async fn prepare(&self, entry: &Arc<Entry>) {
-        if entry.encodings.is_settled(Encoding::Brotli) {
-            return;
-        }
+    /// Returns the body as it is stored; worked out on another thread where that takes longer than
+    /// other lookups should wait.
+    async fn packed(&self, entry: &Arc<Entry>) -> Option<Bytes> {
         let encoding = self.encoding;
-        if entry.body.len() < PREPARE_ELSEWHERE_FROM {
-            prepare_stored(entry, &encoding);
-            return;
+        if entry.body.len() < PACK_ELSEWHERE_FROM || entry.encodings.is_settled(Encoding::Brotli) {
+            return codec::packed(entry, &encoding);
         }
         let entry = Arc::clone(entry);
+        let packed = tokio::task::spawn_blocking(move || codec::packed(&entry, &encoding)).await;
         // Fails only where the runtime ends: the body is stored as it is then.
-        let _ = tokio::task::spawn_blocking(move || prepare_stored(&entry, &encoding)).await;
+        packed.unwrap_or_default()
     }
 
     /// Waits until no write is under way, at most as long as a write may take.

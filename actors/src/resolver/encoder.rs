@@ -46,34 +46,38 @@ impl Encoder {
         Self { settings, places: Rc::new(Semaphore::new(AT_ONCE)), waiting_bytes: Rc::default() }
     }
 
-    /// Works out the encodings of `entry`, which L1 holds, and tells L1 what it weighs then.
-    pub(super) async fn encode(&self, entry: &Arc<Entry>, levels: &Levels) {
-        if !codec::is_worth(entry, &self.settings) {
-            // Noted as such, in no time.
-            codec::prepare(entry, &self.settings);
+    /// Works out `entry`, which L1 holds, in the encoding its caller wants, and tells L1 what it weighs
+    /// then. What nobody asks for is not worked out: it would take half as much memory again.
+    pub(super) async fn encode(&self, entry: &Arc<Entry>, encoding: Encoding, levels: &Levels) {
+        if entry.encodings.is_settled(encoding) && entry.encodings.is_tagged() {
             return;
         }
-        let is_done = |encoding| entry.encodings.is_settled(encoding);
-        if is_done(Encoding::Gzip) && is_done(Encoding::Brotli) {
+        if !codec::is_worth(entry, &self.settings) && entry.encodings.is_tagged() {
+            // Noted as such, in no time.
+            codec::prepare(entry, encoding, &self.settings);
             return;
         }
         let Some(waiting) = self.wait_with(entry.body.len()) else {
-            for encoding in [Encoding::Gzip, Encoding::Brotli] {
-                entry.encodings.settle(encoding, || None);
-            }
+            entry.encodings.settle(encoding, || None);
             return;
         };
         let Ok(_place) = self.places.acquire().await else { return };
         drop(waiting);
+        if entry.encodings.is_settled(encoding) && entry.encodings.is_tagged() {
+            return;
+        }
         let (worked_on, settings) = (Arc::clone(entry), self.settings);
-        let work = move || codec::prepare(&worked_on, &settings);
+        let work = move || codec::prepare(&worked_on, encoding, &settings);
         if tokio::task::spawn_blocking(work).await.is_ok() {
             levels.encoded(entry).await;
         }
     }
-}
 
-impl Encoder {
+    /// Tells whether others wait for their turn.
+    pub(super) fn is_busy(&self) -> bool {
+        self.waiting_bytes.get() > 0
+    }
+
     /// Takes a place among those that wait, if there is one for so many bytes.
     fn wait_with(&self, bytes: usize) -> Option<Waiting> {
         let all = self.waiting_bytes.get();

@@ -155,7 +155,7 @@ async fn fly(
 ) {
     let Fetch { call, writer, fallback, claim } = job;
     let claim = RefCell::new(claim);
-    let flight = Arc::clone(writer.flight());
+    let (flight, encoding) = (Arc::clone(writer.flight()), call.encoding);
     // Until its answer is encoded and written, which takes memory too.
     let _memory = Arc::clone(&flight);
     writer.calling();
@@ -189,7 +189,7 @@ async fn fly(
             writer.land(kept, whole);
             let encoded = async {
                 for entry in &entries {
-                    encoder.encode(entry, &levels).await;
+                    encoder.encode(entry, encoding, &levels).await;
                 }
             };
             end_when_kept(inserts, claim, &ports, flight, encoded).await;
@@ -211,7 +211,7 @@ async fn fly(
             writer.found(Found { entry: Arc::clone(&entry), level, instead_of });
             let encoded = async {
                 if is_kept {
-                    encoder.encode(&entry, &levels).await;
+                    encoder.encode(&entry, encoding, &levels).await;
                 }
             };
             end_when_kept(inserts, claim, &ports, flight, encoded).await;

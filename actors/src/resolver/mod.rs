@@ -25,5 +25,5 @@ pub use flight::{Flight, FlightWriter, Found, InsteadOf, Kept, Timings};
 pub use lookup::Levels;
 pub use reader::{FlightHead, FlightHold, Reader, Role, Whole};
 pub use resolver_actor::{
-    FlightEnded, Joined, KeyUnshareable, Refresh, Resolve, ResolverActor, ResolverHandle,
+    Encode, FlightEnded, Joined, KeyUnshareable, Refresh, Resolve, ResolverActor, ResolverHandle,
 };

@@ -21,7 +21,7 @@ use super::replica_claim::Manner;
 use super::way::{Ports, fly};
 use crate::clock::SharedClock;
 use crate::message::{ActorState, Flush, Ping, Report, Slot};
-use crate::model::{CacheKey, Entry, Level, Purges, Wants};
+use crate::model::{CacheKey, Encoding, Entry, Level, Purges, Wants};
 use crate::origin::OriginCall;
 use crate::settings::FlightSettings;
 
@@ -63,6 +63,17 @@ pub struct FlightEnded {
     pub flight: Arc<Flight>,
 }
 
+/// Gateway → resolver: a caller wants a kept answer in an encoding that it is not in. The reply comes when
+/// that is worked out; at once where others wait for the same, or wait already.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Encode {
+    /// Which answer; L1 holds it.
+    pub entry: Arc<Entry>,
+    /// The encoding.
+    pub encoding: Encoding,
+}
+
 /// Fetching thread → resolver: answers of this key are their asker's alone. An event: loss costs
 /// followers one detour.
 #[derive(Debug, Clone, Copy, Message)]
@@ -79,6 +90,8 @@ pub struct ResolverHandle {
     pub resolve: Slot<Resolve>,
     /// Takes [`Refresh`].
     pub refresh: Slot<Refresh>,
+    /// Takes [`Encode`].
+    pub encode: Slot<Encode>,
     /// Takes [`FlightEnded`].
     pub ended: Slot<FlightEnded>,
     /// Takes [`KeyUnshareable`].
@@ -93,6 +106,7 @@ impl ResolverHandle {
         Self {
             resolve: Slot::empty(),
             refresh: Slot::empty(),
+            encode: Slot::empty(),
             ended: Slot::empty(),
             unshareable: Slot::empty(),
             flush: Slot::empty(),
@@ -156,6 +170,7 @@ impl ResolverActor {
     pub fn connect(addr: &Addr<Self>, handle: &ResolverHandle) {
         handle.resolve.put(addr.clone().recipient());
         handle.refresh.put(addr.clone().recipient());
+        handle.encode.put(addr.clone().recipient());
         handle.ended.put(addr.clone().recipient());
         handle.unshareable.put(addr.clone().recipient());
         handle.flush.put(addr.clone().recipient());
@@ -249,6 +264,27 @@ impl Handler<Refresh> for ResolverActor {
             self.table.stand_by(call.key, stale);
             self.take_off(call, Wants::FRESH, Manner::Refreshes, writer);
         }
+    }
+}
+
+impl Handler<Encode> for ResolverActor {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, message: Encode, _ctx: &mut Self::Context) -> Self::Result {
+        let Encode { entry, encoding } = message;
+        let (encoder, levels) = (self.encoder.clone(), self.levels.clone());
+        let is_busy = encoder.is_busy();
+        let counted = self.in_flight.enter();
+        let work = async move {
+            let _counted = counted;
+            encoder.encode(&entry, encoding, &levels).await;
+        };
+        if is_busy {
+            #[expect(clippy::disallowed_methods, reason = "Flush waits for what InFlight counts")]
+            tokio::task::spawn_local(work);
+            return Box::pin(std::future::ready(()));
+        }
+        Box::pin(work)
     }
 }
 

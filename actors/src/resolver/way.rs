@@ -72,7 +72,7 @@ pub(super) async fn fly(
         fetch(Fetch { call, writer, fallback: found.fallback, claim }, &ports).await;
         return;
     };
-    let flight = Arc::clone(writer.flight());
+    let (flight, encoding) = (Arc::clone(writer.flight()), call.encoding);
     let nearer = Level::ALL.into_iter().filter(|nearer| *nearer < level);
     let mut promotions: Vec<_> = nearer.map(|nearer| ports.levels.insert(nearer, &entry)).collect();
     let (stale, promoted) = ((Arc::clone(&entry), level), Arc::clone(&entry));
@@ -88,7 +88,7 @@ pub(super) async fn fly(
     }
     futures_util::future::join_all(promotions).await;
     if is_promoted {
-        ports.encoder.encode(&promoted, &ports.levels).await;
+        ports.encoder.encode(&promoted, encoding, &ports.levels).await;
     }
 }
 

@@ -11,7 +11,7 @@
 //! body digest 16 · body encoding u8 · raw length u64 · body length u64 · body · checksum 16
 //! ```
 //!
-//! The body is in brotli (encoding 1) where that was worked out and is shorter, else as it is (0).
+//! The body is in brotli (encoding 1) where that is shorter, else as it is (0).
 //! Numbers are little-endian. The checksum is the first half of the BLAKE3 digest of all before
 //! it. A record is never believed: each length is checked before use, a body inflates to its raw
 //! length or not at all, and a record of another format version, of another key or with one altered
@@ -74,10 +74,9 @@ pub fn encoded_len(entry: &Entry) -> usize {
 
 /// Returns the record of `entry`.
 ///
-/// Its body is in brotli where the entry has that ready. Lifetimes are kept in whole milliseconds, latencies in whole microseconds, rounded down.
-pub fn encode(entry: &Entry) -> Vec<u8> {
-    let brotli = entry.encodings.ready(Encoding::Brotli);
-    let body = brotli.unwrap_or(&entry.body);
+/// Its body is `packed`, which is brotli, where that is given. Lifetimes are kept in whole milliseconds, latencies in whole microseconds, rounded down.
+pub fn encode(entry: &Entry, packed: Option<&Bytes>) -> Vec<u8> {
+    let body = packed.unwrap_or(&entry.body);
     let mut out = Vec::with_capacity(encoded_len(entry) - entry.body.len() + body.len());
     out.extend_from_slice(MAGIC);
     out.push(VERSION);
@@ -114,7 +113,7 @@ pub fn encode(entry: &Entry) -> Vec<u8> {
         out.extend_from_slice(&header.value);
     }
     out.extend_from_slice(entry.encodings.tag(&entry.body));
-    out.push(if brotli.is_some() { BROTLI } else { PLAIN });
+    out.push(if packed.is_some() { BROTLI } else { PLAIN });
     for length in [entry.body.len(), body.len()] {
         put_u64(&mut out, u64::try_from(length).unwrap_or(u64::MAX));
     }

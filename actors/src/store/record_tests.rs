@@ -2,7 +2,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::codec::prepare_stored;
+use crate::codec::prepare;
 use crate::settings::EncodingSettings;
 
 /// More than any body here.
@@ -63,7 +63,7 @@ prop_compose! {
             selection,
             upstream_latency: Duration::from_micros(latency_us),
         };
-        prepare_stored(&entry, &EncodingSettings::default());
+        prepare(&entry, Encoding::Brotli, &EncodingSettings::default());
         entry
     }
 }
@@ -78,7 +78,7 @@ fn sealed(mut content: Vec<u8>) -> Bytes {
 proptest! {
     #[test]
     fn what_is_encoded_is_decoded(entry in entry()) {
-        let record = Bytes::from(encode(&entry));
+        let record = Bytes::from(encode(&entry, entry.encodings.ready(Encoding::Brotli)));
         let brotli = entry.encodings.ready(Encoding::Brotli);
         let saved = brotli.map_or(0, |brotli| entry.body.len() - brotli.len());
         prop_assert_eq!(record.len(), encoded_len(&entry) - saved);
@@ -91,7 +91,7 @@ proptest! {
 
     #[test]
     fn one_altered_bit_is_an_error(entry in entry(), at: prop::sample::Index, bit in 0..8_u8) {
-        let mut record = encode(&entry);
+        let mut record = encode(&entry, entry.encodings.ready(Encoding::Brotli));
         let at = at.index(record.len());
         record[at] ^= 1 << bit;
         prop_assert!(matches!(
@@ -102,7 +102,7 @@ proptest! {
 
     #[test]
     fn a_record_cut_or_lengthened_is_an_error(entry in entry(), at: prop::sample::Index) {
-        let mut record = encode(&entry);
+        let mut record = encode(&entry, entry.encodings.ready(Encoding::Brotli));
         let cut = Bytes::copy_from_slice(&record[..at.index(record.len())]);
         prop_assert!(decode(&entry.key, &cut, MOST).is_err());
         record.push(0);
@@ -128,7 +128,7 @@ fn a_record_is_refused_for_another_key_or_of_another_version() {
     let freshness =
         Freshness { made_wall_ms: 1, lifetime: Duration::from_secs(1), ..Freshness::default() };
     let entry = Entry { key, status: 200, body, freshness, ..Entry::default() };
-    let mut content = encode(&entry);
+    let mut content = encode(&entry, entry.encodings.ready(Encoding::Brotli));
     assert_eq!(
         decode(&CacheKey::new([2; 32]), &Bytes::from(content.clone()), MOST),
         Err(LevelError::Damaged("another key"))
@@ -147,10 +147,10 @@ fn a_body_inflates_to_its_raw_length_within_the_bound_or_not_at_all() {
     let headers =
         vec![Header { name: "content-type".into(), value: Bytes::from_static(b"text/plain") }];
     let entry = Entry { headers, body: Bytes::from(vec![b'a'; 100_000]), ..Entry::default() };
-    prepare_stored(&entry, &EncodingSettings::default());
+    prepare(&entry, Encoding::Brotli, &EncodingSettings::default());
     let stored_len = entry.encodings.ready(Encoding::Brotli).map_or(0, Bytes::len);
     assert!(stored_len > 0);
-    let record = Bytes::from(encode(&entry));
+    let record = Bytes::from(encode(&entry, entry.encodings.ready(Encoding::Brotli)));
     assert!(record.len() < 1_000);
     assert!(decode(&entry.key, &record, 100_000).is_ok());
     let too_much = Err(LevelError::Damaged("the body inflates to too much"));

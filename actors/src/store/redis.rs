@@ -137,19 +137,24 @@ impl RedisStore {
         decoded.await.unwrap_or(Err(LevelError::Skipped("no thread to read the record"))).map(Some)
     }
 
-    /// Writes `entry`, to be gone after its residence or remaining use, whichever is shorter.
+    /// Writes `entry`, its body as `packed` where that is given, to be gone after its residence or remaining use, whichever is shorter.
     ///
     /// # Errors
     ///
     /// [`LevelError::Skipped`] without a connection, else what the server's failure means.
-    pub async fn put(&self, entry: &Entry, wall_ms: u64) -> Result<Written, LevelError> {
+    pub async fn put(
+        &self,
+        entry: &Entry,
+        packed: Option<&Bytes>,
+        wall_ms: u64,
+    ) -> Result<Written, LevelError> {
         let stay = entry.freshness.useful_for(wall_ms).min(self.residence);
         let stay_ms = u64::try_from(stay.as_millis()).unwrap_or(u64::MAX).min(MAX_EXPIRY_MS);
         if stay_ms == 0 || record::encoded_len(entry) > self.max_record_bytes {
             return Ok(Written::NotWorth);
         }
         let mut command = cmd("SET");
-        command.arg(name(&entry.key)).arg(record::encode(entry)).arg("PX").arg(stay_ms);
+        command.arg(name(&entry.key)).arg(record::encode(entry, packed)).arg("PX").arg(stay_ms);
         let () = self.run("a write to Redis", &command, self.write_timeout()).await?;
         Ok(Written::Stored)
     }

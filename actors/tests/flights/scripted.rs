@@ -8,7 +8,9 @@ use std::time::Duration;
 use anteroom_actors::clock::ManualClock;
 use anteroom_actors::error::OriginError;
 use anteroom_actors::message::{ActorState, ask};
-use anteroom_actors::model::{CacheKey, Entry, Form, Freshness, Labels, Lifetimes, Verdict, Wants};
+use anteroom_actors::model::{
+    CacheKey, Encoding, Entry, Form, Freshness, Labels, Lifetimes, Verdict, Wants,
+};
 use anteroom_actors::origin::{Answer, Head, Origin, OriginCall, OriginFactory, Reply};
 use anteroom_actors::resolver::{Reader, Resolve};
 use anteroom_actors::settings::{
@@ -122,6 +124,7 @@ pub fn call(number: u8) -> OriginCall {
         validates: false,
         body: Bytes::new(),
         form: Form::Stream,
+        encoding: Encoding::Identity,
         lifetimes: LIFETIMES,
         may_keep: true,
         min_uses: 1,

@@ -212,6 +212,7 @@ impl Question<'_> {
             validates: asked.heeds() && !is_unsafe(asked.method()),
             body: body.unwrap_or_else(|| asked.body.clone()),
             form: meaning.form,
+            encoding: asked.accepted.best(),
             lifetimes: self.directives.lifetimes(asked.route),
             may_keep: !self.directives.no_store,
             min_uses: asked.route.min_uses,

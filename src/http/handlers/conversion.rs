@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anteroom_actors::codec;
 use anteroom_actors::message::{Insert, InsertKind};
-use anteroom_actors::model::{Encodings, Entry, Form, Header};
+use anteroom_actors::model::{Encoding, Encodings, Entry, Form, Header};
 use bytes::Bytes;
 
 use super::asked::Question;
@@ -42,21 +42,21 @@ pub(super) async fn in_form(
     let insert = Insert { entry: Arc::clone(&converted), kind: InsertKind::Converted };
     let gateway = &question.asked.worker.gateway;
     gateway.topology.l1.insert.tell(insert);
-    encode_behind(&converted, gateway);
+    encode_behind(&converted, question.asked.accepted.best(), gateway);
     Ok(converted)
 }
 
-/// Works out the encodings of an entry that L1 was given, on another thread, and tells L1.
-fn encode_behind(entry: &Arc<Entry>, gateway: &Gateway) {
+/// Works out an entry that L1 was given in an encoding, on another thread, and tells L1.
+fn encode_behind(entry: &Arc<Entry>, encoding: Encoding, gateway: &Gateway) {
     let (entry, settings) = (Arc::clone(entry), gateway.settings.encoding());
     if !codec::is_worth(&entry, &settings) && entry.body.len() < CONVERT_ELSEWHERE_FROM {
-        codec::prepare(&entry, &settings);
+        codec::prepare(&entry, encoding, &settings);
         return;
     }
     let insert = gateway.topology.l1.insert.clone();
     // It goes on by itself; one that is lost is worked out at the next conversion.
     drop(actix_web::web::block(move || {
-        codec::prepare(&entry, &settings);
+        codec::prepare(&entry, encoding, &settings);
         insert.tell(Insert { entry, kind: InsertKind::Encoded })
     }));
 }

@@ -6,10 +6,11 @@ use std::time::Duration;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use anteroom_actors::codec;
+use anteroom_actors::message::ask;
 use anteroom_actors::model::{
     Access, Encoding, Encodings, Entry, Freshness, Header, Level, Outcome, Sample,
 };
-use anteroom_actors::resolver::InsteadOf;
+use anteroom_actors::resolver::{Encode, InsteadOf};
 use bytes::Bytes;
 
 use super::asked::{Asked, Question};
@@ -18,6 +19,9 @@ use crate::http::outgoing::Outgoing;
 use crate::http::respond;
 use crate::http::shape::negotiate::Accepted;
 use crate::http::stored::StoredHead;
+
+/// How long a caller waits for a kept answer in the encoding it likes best; then it is sent as it is.
+const ENCODED_WITHIN: Duration = Duration::from_millis(5);
 
 /// Returns the response to a hit that nobody was asked for, and takes it down.
 pub(super) fn lease_hit(
@@ -55,8 +59,8 @@ fn access(entry: &Entry, (scope, session): (u64, u64), outcome: Outcome) -> Acce
     }
 }
 
-/// Makes the head of a kept answer. Where its caller takes no answer as it is, it waits for a form
-/// that it takes.
+/// Makes the head of a kept answer. One that is not in the encoding its caller likes best is made so if
+/// that takes no time; where the caller takes no answer as it is, it waits for one it takes.
 pub(super) async fn head_of(question: &Question<'_>, entry: &Arc<Entry>) -> StoredHead {
     let asked = question.asked;
     let settings = asked.worker.gateway.settings.encoding();
@@ -64,12 +68,20 @@ pub(super) async fn head_of(question: &Question<'_>, entry: &Arc<Entry>) -> Stor
         return StoredHead::of(entry, Accepted::default(), &settings);
     }
     let head = StoredHead::of(entry, asked.accepted, &settings);
-    if head.is_final || asked.accepted.accepts(head.encoding) {
+    if head.is_final {
         return head;
     }
-    let prepared = Arc::clone(entry);
-    // Fails only where the process ends.
-    let _ = actix_web::web::block(move || codec::prepare(&prepared, &settings)).await;
+    let encoding = asked.accepted.best();
+    if asked.accepted.accepts(head.encoding) {
+        let encode = Encode { entry: Arc::clone(entry), encoding };
+        // Past the deadline it goes on, for those who ask later.
+        let _ = ask(&asked.worker.gateway.topology.resolver.encode, encode, ENCODED_WITHIN).await;
+    } else {
+        let prepared = Arc::clone(entry);
+        let work = move || codec::prepare(&prepared, encoding, &settings);
+        // Fails only where the process ends.
+        let _ = actix_web::web::block(work).await;
+    }
     StoredHead::of(entry, asked.accepted, &settings)
 }
 

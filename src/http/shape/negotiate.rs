@@ -42,6 +42,11 @@ impl Accepted {
         acceptable.max_by_key(|encoding| self.rank(*encoding))
     }
 
+    /// Returns the encoding that the caller likes best of all.
+    pub fn best(self) -> Encoding {
+        self.choose(&Encoding::ALL).unwrap_or_default()
+    }
+
     /// Tells whether the caller accepts `encoding`.
     pub const fn accepts(self, encoding: Encoding) -> bool {
         self.rank(encoding) > 0

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use anteroom_actors::clock::{SharedClock, SystemClock};
 use anteroom_actors::error::OriginError;
-use anteroom_actors::model::{CacheKey, Form, Header, Labels, Lifetimes};
+use anteroom_actors::model::{CacheKey, Encoding, Form, Header, Labels, Lifetimes};
 use anteroom_actors::origin::{Answer, Origin, OriginCall, Reply};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
@@ -201,6 +201,7 @@ pub(super) fn call(method: &str, target: &str, body: &'static str) -> OriginCall
         validates: method == "GET",
         body: Bytes::from_static(body.as_bytes()),
         form: Form::Object,
+        encoding: Encoding::Identity,
         lifetimes: LIFETIMES,
         may_keep: true,
         min_uses: 1,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use diesel::Connection as _;
 use diesel::dsl::sql;
 use diesel::prelude::*;
@@ -36,6 +37,8 @@ pub(super) use in_transaction;
 #[derive(Debug, Clone)]
 pub(super) struct Row {
     pub(super) entry: Arc<Entry>,
+    /// The body in brotli, once it is worked out and where that is shorter.
+    pub(super) packed: Option<Bytes>,
     pub(super) stored_at_ms: u64,
     pub(super) expires_at_ms: u64,
     /// Length of the record.
@@ -77,7 +80,7 @@ pub(super) fn put(connection: &mut Connection, rows: &[Row]) -> QueryResult<Amou
             .first::<(i64, i64)>(open)?;
         let mut written = Amount { rows: -replaced.0, bytes: -replaced.1 };
         for row in rows.values() {
-            let record = record::encode(&row.entry);
+            let record = record::encode(&row.entry, row.packed.as_ref());
             written.rows += 1;
             written.bytes += length(record.len());
             diesel::insert_into(entries::table)

@@ -156,7 +156,7 @@ mod tests {
             },
             ..Entry::default()
         };
-        Row { entry: Arc::new(entry), stored_at_ms: 0, expires_at_ms: 0, size_bytes }
+        Row { entry: Arc::new(entry), packed: None, stored_at_ms: 0, expires_at_ms: 0, size_bytes }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::queries::{self, Amount, Row};
 use super::upkeep::Upkeep;
 use super::write_queue::Turn;
 use super::{Core, later};
-use crate::codec::prepare_stored;
+use crate::codec;
 use crate::error::LevelError;
 use crate::model::{CacheKey, Encoding, Entry};
 use crate::settings::EncodingSettings;
@@ -102,6 +102,7 @@ impl Core {
             size_bytes: record::encoded_len(&entry),
             stored_at_ms: wall_ms,
             expires_at_ms: wall_ms.saturating_add(residence_ms).max(entry.freshness.over_at_ms()),
+            packed: None,
             entry,
         };
         if !self.waiting.push(row) {
@@ -148,17 +149,16 @@ pub(super) fn give_up_turn(core: &Arc<Core>) {
     schedule(core);
 }
 
-/// Works out the stored form of `rows`, on this thread, where nobody waits for it. Mostly that is done
-/// already; past a bound the rest is stored as it is.
-fn shrink(rows: &[Row], encoding: &EncodingSettings) {
+/// Works out the stored form of `rows`, on this thread, where nobody waits for it. Past a bound the rest
+/// is stored as it is.
+fn shrink(rows: &mut [Row], encoding: &EncodingSettings) {
     let mut left = MOST_SHRUNK_BYTES;
-    for Row { entry, .. } in rows {
-        if entry.encodings.is_settled(Encoding::Brotli) {
-            continue;
-        }
-        if let Some(after) = left.checked_sub(entry.body.len()) {
+    for Row { entry, packed, .. } in rows {
+        let is_done = entry.encodings.is_settled(Encoding::Brotli);
+        let work = if is_done { 0 } else { entry.body.len() };
+        if let Some(after) = left.checked_sub(work) {
             left = after;
-            prepare_stored(entry, encoding);
+            *packed = codec::packed(entry, encoding);
         }
     }
 }
@@ -172,11 +172,11 @@ struct WriteBatch {
 impl Job for WriteBatch {
     fn run(self: Box<Self>, connection: Result<&mut Connection, Failure>) -> Result<(), Failure> {
         let core = &self.core;
-        let rows = core.waiting.take(self.turn);
+        let mut rows = core.waiting.take(self.turn);
         if rows.is_empty() {
             return Ok(());
         }
-        shrink(&rows, &core.settings.encoding);
+        shrink(&mut rows, &core.settings.encoding);
         let outcome = connection.and_then(|open| {
             queries::put(open, &rows).map_err(|error| Failure::of_statement(&error, WAITED))
         });
@@ -274,11 +274,10 @@ mod tests {
             let headers = vec![Header { name, value: Bytes::from_static(b"text/plain") }];
             let body = Bytes::from(vec![b'a'; length]);
             let entry = Arc::new(Entry { headers, body, ..Entry::default() });
-            Row { entry, stored_at_ms: 0, expires_at_ms: 0, size_bytes: length }
+            Row { entry, packed: None, stored_at_ms: 0, expires_at_ms: 0, size_bytes: length }
         };
-        let rows = [1_000, MOST_SHRUNK_BYTES, 1_000, 1].map(row);
-        shrink(&rows, &EncodingSettings::default());
-        let is_ready = |row: &Row| row.entry.encodings.ready(Encoding::Brotli).is_some();
-        assert_eq!(rows.each_ref().map(is_ready), [true, false, true, false]);
+        let mut rows = [1_000, MOST_SHRUNK_BYTES, 1_000, 1].map(row);
+        shrink(&mut rows, &EncodingSettings::default());
+        assert_eq!(rows.each_ref().map(|row| row.packed.is_some()), [true, false, true, false]);
     }
 }
