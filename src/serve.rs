@@ -19,6 +19,7 @@ use crate::http::gateway::Gateway;
 use crate::http::reshape::Reshaper;
 use crate::http::revoked::Revoked;
 use crate::http::routes::Routes;
+use crate::http::sent_entries::SentEntries;
 use crate::http::server::{ListenError, Listeners, Servers};
 use crate::http::shape::redact::RedactError;
 use crate::http::tls::{Certificate, TlsError};
@@ -195,6 +196,7 @@ async fn assemble(settings: Settings) -> Result<Arc<Gateway>, ServeError> {
         clients: Clients::new(&settings.auth.keys, &scope_secret, &metrics, &clock),
         cors: Cors::new(&settings.server.cors),
         savings,
+        sent: SentEntries::new(topology.budget.clone()),
         admission: Admission::new(settings.server.max_in_flight),
         settings,
         topology,

@@ -15,8 +15,9 @@ use bytes::{Bytes, BytesMut};
 use futures_util::stream::{self, Stream, StreamExt};
 
 use super::error::ApiError;
+use super::memory_scope::MemoryScope;
 use super::nudges::Nudges;
-use super::shape::inflate::{content_encoding, inflate};
+use super::shape::inflate::{InflateError, content_encoding, inflate};
 
 /// A whole body.
 pub struct Whole {
@@ -39,7 +40,7 @@ pub async fn read(
     deadline: Duration,
 ) -> Result<Bytes, ApiError> {
     check_announced(request, most)?;
-    within(deadline, collect(payload, most)).await
+    within(deadline, collect(payload, most, None)).await
 }
 
 /// As [`read`], for bodies that come together with their heads, as most do: those cost no timer. For
@@ -51,28 +52,31 @@ pub async fn read(
 pub async fn read_at_hand(
     request: &HttpRequest,
     payload: &mut Payload,
-    most: usize,
+    (most, memory): (usize, &MemoryScope<'_>),
     deadline: Duration,
     nudges: &Nudges,
 ) -> Result<Whole, ApiError> {
-    check_announced(request, most)?;
-    let mut collected = pin!(collect(payload, most));
+    let announced = check_announced(request, most)?;
+    memory.body(announced).await?;
+    let mut collected = pin!(collect(payload, most, Some(memory)));
     if let Some(collected) = nudges.second_look(collected.as_mut()).await {
         return Ok(Whole { bytes: collected?, waited: false });
     }
     Ok(Whole { bytes: within(deadline, collected).await?, waited: true })
 }
 
-fn check_announced(request: &HttpRequest, most: usize) -> Result<(), ApiError> {
+/// Returns the length that the request announces, 0 where it announces none.
+fn check_announced(request: &HttpRequest, most: usize) -> Result<usize, ApiError> {
     let announced = request
         .headers()
         .get(CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok())
         .and_then(|length| length.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > u64::try_from(most).unwrap_or(u64::MAX)) {
+    let announced = usize::try_from(announced.unwrap_or(0)).unwrap_or(usize::MAX);
+    if announced > most {
         return Err(ApiError::BodyTooLarge { most });
     }
-    Ok(())
+    Ok(announced)
 }
 
 async fn within(
@@ -87,28 +91,52 @@ async fn within(
 /// other requests would wait.
 const INFLATE_ELSEWHERE_FROM: usize = 16 * 1024;
 
+/// JSON seldom shrinks to less than a tenth. The memory for so much is reserved first; a body that takes
+/// more is inflated again, with as many times the room, so that few announce what they do not need.
+const OFTEN_AT_MOST: usize = 10;
+
 /// Returns what `body` stands for by the request's `Content-Encoding`, at most `most` bytes.
 ///
 /// # Errors
 ///
 /// [`ApiError::Inflate`] for an encoding that is not spoken here, more bytes than `most`, and a body
 /// that is damaged.
-pub async fn inflated(request: &HttpRequest, body: Bytes, most: usize) -> Result<Bytes, ApiError> {
+pub async fn inflated(
+    request: &HttpRequest,
+    body: Bytes,
+    most: usize,
+    memory: &MemoryScope<'_>,
+) -> Result<Bytes, ApiError> {
     if !request.headers().contains_key(CONTENT_ENCODING) {
         return Ok(body);
     }
     let values = request.headers().get_all(CONTENT_ENCODING).map(HeaderValue::as_bytes);
     let encoding = content_encoding(values).map_err(|error| ApiError::Inflate { error })?;
-    let inflated = if body.len() < INFLATE_ELSEWHERE_FROM {
-        inflate(encoding, &body, most)
-    } else {
-        let inflated = actix_web::web::block(move || inflate(encoding, &body, most)).await;
-        inflated.map_err(|_pool_is_gone| ApiError::Internal)?
-    };
-    inflated.map_err(|error| ApiError::Inflate { error })
+    let mut room = body.len().saturating_mul(OFTEN_AT_MOST).min(most);
+    loop {
+        memory.body(room).await?;
+        let (shared, is_small) = (body.clone(), body.len() < INFLATE_ELSEWHERE_FROM);
+        let work = move || inflate(encoding, &shared, room);
+        let inflated = if is_small {
+            work()
+        } else {
+            let inflated = actix_web::web::block(work).await;
+            inflated.map_err(|_pool_is_gone| ApiError::Internal)?
+        };
+        match inflated {
+            Err(InflateError::TooLarge { .. }) if room < most => {
+                room = room.saturating_mul(OFTEN_AT_MOST).min(most);
+            }
+            inflated => return inflated.map_err(|error| ApiError::Inflate { error }),
+        }
+    }
 }
 
-async fn collect(payload: &mut Payload, most: usize) -> Result<Bytes, ApiError> {
+async fn collect(
+    payload: &mut Payload,
+    most: usize,
+    memory: Option<&MemoryScope<'_>>,
+) -> Result<Bytes, ApiError> {
     let mut first: Option<Bytes> = None;
     // Most bodies come in one piece; it is not copied.
     let mut whole: Option<BytesMut> = None;
@@ -119,6 +147,9 @@ async fn collect(payload: &mut Payload, most: usize) -> Result<Bytes, ApiError> 
         // At once, not when the next piece is there: the caller may be waiting for the answer.
         if length > most {
             return Err(ApiError::BodyTooLarge { most });
+        }
+        if let Some(memory) = memory {
+            memory.body(length).await?;
         }
         match &first {
             None => first = Some(piece),

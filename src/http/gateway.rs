@@ -12,9 +12,11 @@ use parking_lot::Mutex;
 
 use super::access::{Clients, Cors};
 use super::admission::Admission;
+use super::memory_scope::MemoryScope;
 use super::reshape::Reshaper;
 use super::revoked::Revoked;
 use super::routes::Routes;
+use super::sent_entries::SentEntries;
 use crate::canonical::ScopeSecret;
 use crate::explain::Sketches;
 use crate::savings::Book;
@@ -46,6 +48,8 @@ pub struct Gateway {
     pub cors: Option<Cors>,
     /// What was saved and spent.
     pub savings: Arc<Book>,
+    /// Large kept answers on their way to callers.
+    pub sent: SentEntries,
     /// The bound on waiting requests.
     pub admission: Admission,
     /// Takes the workers' samples.
@@ -68,6 +72,11 @@ impl Gateway {
     /// Returns how many requests and response bodies are under way.
     pub fn under_way(&self) -> usize {
         self.under_way.lock().iter().map(|count| count.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Begins the memory scope of a request.
+    pub fn memory_scope(&self) -> MemoryScope<'_> {
+        MemoryScope::new(&self.topology.budget, &self.sent, self.settings.memory.wait.get())
     }
 
     /// Tells whether the gateway is stopping.

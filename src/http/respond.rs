@@ -13,6 +13,7 @@ use anteroom_actors::resolver::InsteadOf;
 use bytes::Bytes;
 
 use super::hit_texts::HitTexts;
+use super::pieces;
 use super::stored::{StoredHead, parse};
 
 static CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
@@ -147,7 +148,7 @@ fn kept(
     timing: HeaderValue,
 ) -> HttpResponse {
     let body = head.body(entry);
-    let mut response = HttpResponse::with_body(head.status, body).map_into_boxed_body();
+    let mut response = pieces::response(head.status, body);
     let headers = response.headers_mut();
     for (name, value) in &head.headers {
         headers.append(name.clone(), value.clone());

@@ -181,6 +181,7 @@ const RANGES: &[(&str, Range)] = &[
     ("response.brotli_level", count(0, 5)),
     ("response.live_level", count(1, 5)),
     ("memory.threshold", size(mib(16), tib(1))),
+    ("memory.wait", time(ms(0), minutes(1))),
     ("conversation.max_history", count(1, 10_000)),
     ("conversation.lifetime", time(secs(1), days(3_650))),
     ("conversation.max_size", size(kib(1), mib(256))),

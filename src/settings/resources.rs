@@ -13,11 +13,17 @@ pub struct Memory {
     pub threshold: ByteSize,
     /// Whether memory is given back and kept in bounds.
     pub optimize: bool,
+    /// Longest wait of a request for memory; then it is shed.
+    pub wait: HumanDuration,
 }
 
 impl Default for Memory {
     fn default() -> Self {
-        Self { threshold: ByteSize::from_mib(512), optimize: true }
+        Self {
+            threshold: ByteSize::from_mib(512),
+            optimize: true,
+            wait: HumanDuration::from_secs(5),
+        }
     }
 }
 

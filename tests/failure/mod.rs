@@ -9,6 +9,8 @@ mod client_targets;
 mod conversations_killed;
 mod load;
 mod memory;
+mod memory_limit;
+mod overload;
 mod postgres;
 mod redis;
 mod redis_records;

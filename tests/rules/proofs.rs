@@ -15,8 +15,8 @@ const CASES: [&str; 77] = [
     "A-76", "A-77", "A-78", "A-79",
 ];
 
-/// The faults of levels, upstream and clients, and what would poison a cache.
-const FAULTS: [&str; 64] = [
+/// The faults of levels, upstream, clients and the process itself, and what would poison a cache.
+const FAULTS: [&str; 66] = [
     "Redis killed",
     "Redis stopped",
     "Redis black-holed",
@@ -70,6 +70,8 @@ const FAULTS: [&str; 64] = [
     "request smuggling",
     "methods, targets, hosts",
     "only-if-cached on a miss",
+    "mailbox full",
+    "memory limit",
     "Range, HEAD, 304, fat GET",
     "Set-Cookie in an answer",
     "private, no-store, Vary: *",

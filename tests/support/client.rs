@@ -129,8 +129,13 @@ impl Connection {
 
     /// Sends `request`, reads its whole answer, and keeps the connection.
     pub fn send(&mut self, request: &Request) -> Response {
-        let sent = self.write(&request.bytes("keep-alive")).and_then(|()| self.answer(request));
+        let sent = self.ask(request).and_then(|()| self.answer(request));
         sent.unwrap_or_else(|error| panic!("{error}\n{request}"))
+    }
+
+    /// Sends `request` and leaves its answer for later.
+    pub fn ask(&mut self, request: &Request) -> io::Result<()> {
+        self.write(&request.bytes("keep-alive"))
     }
 
     /// Writes bytes as they are: half a request, two at once, or nonsense.

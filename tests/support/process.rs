@@ -107,8 +107,17 @@ pub fn family(id: u32) -> Vec<u32> {
 
 /// Returns the resident memory of a process in bytes.
 pub fn rss_bytes(id: u32) -> u64 {
+    status_bytes(id, "VmRSS:")
+}
+
+/// Returns the most resident memory that a process has ever had, in bytes.
+pub fn peak_bytes(id: u32) -> u64 {
+    status_bytes(id, "VmHWM:")
+}
+
+fn status_bytes(id: u32, name: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{id}/status")).expect("a running process");
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("a VmRSS line");
+    let line = status.lines().find(|line| line.starts_with(name)).expect("its line");
     let kib: u64 = line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("KiB");
     kib * 1024
 }

@@ -1,4 +1,15 @@
 //! What is asked of the watchdog over memory, and what it asks of those who hold much.
+//!
+//! An actor that wants to hear of pressure implements `Handler<PressureChanged>`, puts its recipient into a
+//! slot, and has that slot in the list where actors are wired, before the watchdog starts:
+//!
+//! ```ignore
+//! subscribers.subscribe(Subscribe { name: "warming", changed: warming.pressure.clone() });
+//! ```
+//!
+//! One that holds what can be had again implements `Handler<CleanUp>` likewise, and is registered by
+//! `subscribers.register(RegisterCleaner { .. })`. Those who come later send the same two messages to the
+//! watchdog's [`MemoryHandle`]. The slot finds the actor again when it is re-created.
 
 use actix::Message;
 

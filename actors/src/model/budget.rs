@@ -80,7 +80,9 @@ impl MemoryBudget {
     /// Reserves `bytes` if they are there and nobody waits.
     pub fn try_reserve(&self, bytes: u64) -> Option<Reservation> {
         let mut inner = self.inner.lock();
-        (inner.waiting.is_empty() && inner.take(bytes)).then(|| self.reservation(bytes))
+        let is_there = inner.waiting.is_empty() && inner.take(bytes);
+        inner.refusals += u64::from(!is_there);
+        is_there.then(|| self.reservation(bytes))
     }
 
     /// Reserves `bytes` that are held already, whether they are there or not.

@@ -66,7 +66,7 @@ async fn those_who_wait_are_served_in_line_or_leave_in_time() {
     let behind = behind.await.unwrap().unwrap();
     drop((large, small, behind));
     let report = budget.report();
-    assert_eq!((report.reserved_bytes, report.waits, report.refusals), (0, 4, 1));
+    assert_eq!((report.reserved_bytes, report.waits, report.refusals), (0, 4, 2));
 }
 
 #[tokio::test(start_paused = true)]

@@ -110,7 +110,7 @@ async fn carry_all(
     let Some(whole) = writer.whole() else {
         return Ok(Landing::Whole {
             whole: None,
-            kept: Kept::Not("too-large"),
+            kept: Kept::Not(writer.only_passes_on().unwrap_or("too-large")),
             entries: Vec::new(),
         });
     };

@@ -235,7 +235,7 @@ async fn while_renewed<T>(
     let renewing = pin!(async {
         loop {
             tokio::time::sleep(every).await;
-            if writer.only_passes_on() {
+            if writer.only_passes_on().is_some() {
                 drop(claim.take());
             }
             if let Some(claim) = &*claim.borrow() {

@@ -16,9 +16,10 @@ use bytes::{Bytes, BytesMut};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+use super::answer_memory::AnswerMemory;
 use super::reader::{Reader, Role};
 use crate::error::OriginError;
-use crate::model::{CacheKey, Entry, Labels, Level, MemoryBudget, Reservation};
+use crate::model::{CacheKey, Entry, Labels, Level, MemoryBudget};
 use crate::origin::Head;
 use crate::settings::FlightSettings;
 
@@ -90,13 +91,6 @@ pub(super) enum End {
     NotKept,
 }
 
-/// Least memory that is reserved at once, in bytes.
-const RESERVED_AT_ONCE: u64 = 64 * 1024;
-
-fn bytes(count: usize) -> u64 {
-    u64::try_from(count).unwrap_or(u64::MAX)
-}
-
 /// What writer and readers share. Every critical section is short and waits for nothing.
 pub(super) struct State {
     pub(super) progress: Progress,
@@ -105,12 +99,11 @@ pub(super) struct State {
     pub(super) pieces: VecDeque<Bytes>,
     pub(super) first: usize,
     held_bytes: usize,
-    /// What is held above a window, twice: the pieces, and the one piece that they become.
-    reserved: Option<Reservation>,
+    memory: AnswerMemory,
     /// The whole answer in one piece, once landed within the cap.
     pub(super) whole: Option<Bytes>,
-    /// Past the cap: pieces that all readers have read are dropped.
-    pub(super) passing_on: bool,
+    /// Set where pieces that all readers have read are dropped, with the reason.
+    pub(super) passing_on: Option<&'static str>,
     pub(super) shareable: bool,
     /// Whether the origin has been asked: from then on another try may cost a second call.
     pub(super) called: bool,
@@ -121,22 +114,6 @@ pub(super) struct State {
 }
 
 impl State {
-    /// Reserves what is held by now; false where the memory is not there. The first `window` bytes are
-    /// part of what each request has reserved before it began.
-    fn reserve(&mut self, window: usize) -> bool {
-        let Some(reserved) = &mut self.reserved else { return true };
-        let above = self.held_bytes.saturating_sub(window).saturating_mul(2);
-        let missing = bytes(above).saturating_sub(reserved.bytes());
-        missing == 0 || reserved.try_grow(missing.max(RESERVED_AT_ONCE))
-    }
-
-    /// Gives back what a flight that only passes on does not hold any more.
-    fn give_back(&mut self, window: usize) {
-        if let Some(reserved) = &mut self.reserved {
-            reserved.shrink_to(bytes(self.held_bytes.saturating_sub(window)));
-        }
-    }
-
     /// Lets the pieces be parts of `whole`: their own memory is not needed any more.
     fn share_whole(&mut self, whole: &Bytes) {
         if self.first > 0 || self.held_bytes != whole.len() {
@@ -148,6 +125,17 @@ impl State {
         }
     }
 
+    /// Reserves what is held by now; returns why that cannot go on.
+    fn why_not_recorded(&mut self, most: usize) -> Option<&'static str> {
+        if self.held_bytes > most {
+            Some("too-large")
+        } else if self.memory.record(self.held_bytes) {
+            None
+        } else {
+            Some("memory-short")
+        }
+    }
+
     fn drop_read_pieces(&mut self) {
         let slowest = self.readers.values().copied().min().unwrap_or(usize::MAX);
         while self.first < slowest {
@@ -155,6 +143,7 @@ impl State {
             self.first += 1;
             self.held_bytes -= piece.len();
         }
+        self.memory.pass_on(self.held_bytes);
     }
 
     fn cut_slowest(&mut self) {
@@ -187,9 +176,9 @@ impl Flight {
                 pieces: VecDeque::new(),
                 first: 0,
                 held_bytes: 0,
-                reserved: None,
+                memory: AnswerMemory::default(),
                 whole: None,
-                passing_on: false,
+                passing_on: None,
                 shareable: true,
                 called: false,
                 readers: HashMap::new(),
@@ -215,7 +204,7 @@ impl Flight {
                 Some(End::Landed(Kept::Not(_))) => !matches!(state.progress, Progress::Found(_)),
                 Some(End::Failed(_) | End::Dangling | End::NotKept) => true,
             };
-            if is_over || state.passing_on || !state.shareable {
+            if is_over || state.passing_on.is_some() || !state.shareable {
                 return None;
             }
         }
@@ -286,7 +275,7 @@ impl FlightWriter {
     /// Has the memory that the answer takes reserved from `budget`. Where it is not there the flight
     /// only passes on.
     pub fn account_to(&self, budget: &MemoryBudget) {
-        self.flight.state.lock().reserved = Some(budget.reserve_anyway(0));
+        self.flight.state.lock().memory = AnswerMemory::of(budget);
     }
 
     /// Shows the answer's head to everyone. When it cannot be shared, followers go alone.
@@ -302,8 +291,9 @@ impl FlightWriter {
         matches!(self.flight.state.lock().progress, Progress::Open(_))
     }
 
-    /// Tells whether the answer is too large to keep: pieces that all have read are dropped.
-    pub fn only_passes_on(&self) -> bool {
+    /// Returns why the answer only passes on, if it does: it is too large to keep, or there is no memory
+    /// for it.
+    pub fn only_passes_on(&self) -> Option<&'static str> {
         self.flight.state.lock().passing_on
     }
 
@@ -318,14 +308,11 @@ impl FlightWriter {
         self.flight.update(|state| {
             state.held_bytes += piece.len();
             state.pieces.push_back(piece);
-            let window = settings.window_bytes;
-            if !state.passing_on {
-                let is_small = state.held_bytes <= settings.max_entry_bytes;
-                state.passing_on = !(is_small && state.reserve(window));
+            if state.passing_on.is_none() {
+                state.passing_on = state.why_not_recorded(settings.max_entry_bytes);
             }
-            if state.passing_on {
+            if state.passing_on.is_some() {
                 state.drop_read_pieces();
-                state.give_back(window);
             }
         });
         while self.presses_back(settings)? {
@@ -339,22 +326,21 @@ impl FlightWriter {
 
     fn presses_back(&self, settings: &FlightSettings) -> Result<bool, NobodyReads> {
         let mut state = self.flight.state.lock();
-        if !state.passing_on {
+        if state.passing_on.is_none() {
             return Ok(false);
         }
         if state.readers.is_empty() {
             return Err(NobodyReads);
         }
         state.drop_read_pieces();
-        state.give_back(settings.window_bytes);
-        Ok(state.held_bytes > settings.window_bytes)
+        Ok(state.held_bytes > state.memory.window(settings.window_bytes))
     }
 
     /// Returns the whole body in one piece of just its size, or `None` when the flight only passes on.
     pub fn whole(&self) -> Option<Bytes> {
         let pieces = {
             let state = self.flight.state.lock();
-            if state.passing_on {
+            if state.passing_on.is_some() {
                 return None;
             }
             state.pieces.clone()

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use tokio::task::yield_now;
 
 use super::*;
@@ -171,6 +172,63 @@ fn past_the_cap_a_flight_passes_on_and_the_slowest_reader_presses_back() {
             })
             .await;
         assert_eq!(written.get(), 20);
+    });
+}
+
+#[test]
+fn an_answer_for_which_there_is_no_memory_passes_on_in_what_there_is() {
+    on_one_thread(async {
+        const PIECE: usize = 32 * 1024;
+        let budget = MemoryBudget::new(256 * 1024);
+        let settings =
+            FlightSettings { max_entry_bytes: 1 << 20, window_bytes: 1 << 20, ..settings() };
+        let (writer, mut leader) = lead();
+        let flight = Arc::clone(writer.flight());
+        writer.account_to(&budget);
+        writer.open(head(false), true);
+        // Twice what is above the first 64 KiB, within three quarters of the budget: 160 KiB.
+        for _ in 0..5 {
+            writer.push(Bytes::from(vec![b'x'; PIECE]), &settings).await.unwrap();
+        }
+        assert_eq!(budget.report().reserved_bytes, 192 * 1024);
+        assert!(flight.join().is_some());
+        assert_eq!(writer.only_passes_on(), None);
+        writer.push(Bytes::from(vec![b'x'; PIECE]), &settings).await.unwrap();
+        assert_eq!(writer.only_passes_on(), Some("memory-short"));
+        assert!(flight.join().is_none(), "its first bytes may be gone soon");
+        assert!(matches!(leader.whole().await, Whole::PassingOn("memory-short")));
+        assert_eq!(budget.report().reserved_bytes, 128 * 1024, "no second copy to come");
+
+        let others = budget.try_reserve(128 * 1024).expect("what is left");
+        let mut last = Box::pin(writer.push(Bytes::from(vec![b'x'; PIECE]), &settings));
+        assert!(last.as_mut().now_or_never().is_none(), "the reader has to make room");
+        for _ in 0..7 {
+            assert_eq!(leader.next().await.unwrap().unwrap().len(), PIECE);
+        }
+        assert_eq!(last.as_mut().now_or_never(), Some(Ok(())));
+        drop(last);
+        assert_eq!(budget.report().reserved_bytes, others.bytes());
+        writer.land(Kept::Not("memory-short"), None);
+        assert!(leader.next().await.is_none());
+    });
+}
+
+#[test]
+fn the_memory_of_an_answer_is_reserved_until_nobody_holds_it() {
+    on_one_thread(async {
+        let budget = MemoryBudget::new(1 << 20);
+        let settings = FlightSettings { max_entry_bytes: 1 << 20, ..settings() };
+        let (writer, leader) = lead();
+        writer.account_to(&budget);
+        writer.open(head(false), true);
+        writer.push(Bytes::from(vec![b'x'; 96 * 1024]), &settings).await.unwrap();
+        let whole = writer.whole();
+        writer.land(Kept::For(Duration::from_secs(1)), whole);
+        let hold = leader.hold();
+        drop(leader);
+        assert_eq!(budget.report().reserved_bytes, 64 * 1024);
+        drop(hold);
+        assert_eq!(budget.report().reserved_bytes, 0);
     });
 }
 

@@ -5,7 +5,8 @@
 //! [`replica_claim`] decides whether another gateway's call is waited for;
 //! [`fetch_actor`] and `fetch` call the origin on threads of their own.
 
-pub mod claiming;
+pub mod answer_memory;
+mod claiming;
 pub mod encoder;
 mod fetch;
 pub mod fetch_actor;
@@ -18,6 +19,7 @@ pub mod replica_claim;
 pub mod resolver_actor;
 mod way;
 
+pub use answer_memory::UNRESERVED_BYTES;
 pub use claiming::HeldClaim;
 pub use fetch::speaks_of_trouble;
 pub use fetch_actor::{Fallback, Fetch, FetchActor, FetchPorts};

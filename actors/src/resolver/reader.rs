@@ -43,8 +43,8 @@ pub enum FlightHead {
 pub enum Whole {
     /// The body, and whether it is kept.
     Complete(Bytes, Kept),
-    /// Larger than may be held: read it piece by piece.
-    PassingOn,
+    /// Not held as a whole, for this reason: read it piece by piece.
+    PassingOn(&'static str),
     /// The origin did not bring it to an end.
     Failed(OriginError),
 }
@@ -147,7 +147,7 @@ impl Reader {
             let (next, passing_on) = (self.next, state.passing_on);
             state.readers.insert(self.id, next);
             drop(state);
-            if passing_on {
+            if passing_on.is_some() {
                 self.flight.changed.send_replace(());
             }
             return Some(Some(Ok(piece)));
@@ -175,8 +175,8 @@ impl Reader {
 
     fn whole_now(&self) -> Option<Whole> {
         let state = self.flight.state.lock();
-        if state.passing_on {
-            return Some(Whole::PassingOn);
+        if let Some(reason) = state.passing_on {
+            return Some(Whole::PassingOn(reason));
         }
         match (&state.end, &state.whole) {
             (None, _) => None,

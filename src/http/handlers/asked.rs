@@ -18,6 +18,7 @@ use crate::canonical::{CREDENTIAL_HEADERS, KeyBody, Scope};
 use crate::forms::ask_for_usage;
 use crate::http::body;
 use crate::http::error::ApiError;
+use crate::http::memory_scope::MemoryScope;
 use crate::http::recall::{Digest, Meaning};
 use crate::http::routes::Route;
 use crate::http::shape::negotiate::Accepted;
@@ -39,6 +40,8 @@ pub(super) struct Asked<'a> {
     /// The encodings the caller takes, as far as they are spoken.
     pub(super) accepted: Accepted,
     pub(super) arrived: Instant,
+    /// What it holds of the process's memory.
+    pub(super) memory: &'a MemoryScope<'a>,
     /// The conversation it belongs to, in short.
     pub(super) conversation: Option<u64>,
 }
@@ -87,7 +90,7 @@ impl Asked<'_> {
     /// Those of [`body::inflated`].
     pub(super) async fn inflated(self) -> Result<Self, ApiError> {
         let most = self.worker.gateway.settings.server.max_body.as_usize();
-        let body = body::inflated(self.request, self.body.clone(), most).await?;
+        let body = body::inflated(self.request, self.body.clone(), most, self.memory).await?;
         Ok(Self { body, ..self })
     }
 

@@ -29,6 +29,7 @@ use crate::embeddings::{
 use crate::http::access::{Metering, tokens};
 use crate::http::error::ApiError;
 use crate::http::gateway::UnderWay;
+use crate::http::memory_scope::MemoryScope;
 use crate::http::recall::Meaning;
 use crate::http::respond::Forwarded;
 
@@ -71,8 +72,15 @@ async fn in_items(question: &Question<'_>, list: &Arc<List>) -> Option<HttpRespo
     let Some(_permit) = asked.worker.gateway.admission.enter() else {
         return refuse(ApiError::Shed("server.max_in_flight"));
     };
+    if let Err(error) = asked.memory.call(asked.body.len()).await {
+        return refuse(error);
+    }
     let keys = keys(question, list).await?;
     let mut looked = look_up(question, &keys).await;
+    // The items, and the answer that they become.
+    if let Err(error) = asked.memory.answer(looked.items.num_bytes().saturating_mul(2)).await {
+        return refuse(error);
+    }
     let missing: Vec<(usize, CacheKey)> =
         keys.into_iter().filter(|(position, _)| !looked.items.0.contains_key(position)).collect();
     if missing.is_empty() {
@@ -105,6 +113,7 @@ async fn in_items(question: &Question<'_>, list: &Arc<List>) -> Option<HttpRespo
         }
         Fetched::NotKept => refuse(ApiError::NotKept),
         Fetched::TooLarge => None,
+        Fetched::Short(error) => refuse(error),
         Fetched::Gone => refuse(ApiError::Shed("the resolver is restarting")),
         Fetched::Failed(reader, error) => {
             let instead_of = InsteadOf { label: error.label(), status: None, was_fresh: false };
@@ -144,6 +153,8 @@ enum Fetched {
     Found(Found),
     NotKept,
     TooLarge,
+    /// There is no memory for it.
+    Short(ApiError),
     Failed(Reader, OriginError),
     Gone,
 }
@@ -172,13 +183,15 @@ async fn fetch(question: &Question<'_>, call: &Arc<OriginCall>, mut metering: Me
             FlightHead::Found(found) => return Fetched::Found(found),
             FlightHead::NotKept => return Fetched::NotKept,
             FlightHead::Open(head) => {
-                return match whole(&mut reader).await {
+                asked.memory.hold(reader.hold());
+                return match whole(&mut reader, asked.memory).await {
                     Ok(Some((body, kept))) => {
                         metering.observe(&body);
                         Fetched::Answer(Answer { reader, head, body, kept })
                     }
                     Ok(None) => Fetched::TooLarge,
-                    Err(error) => Fetched::Failed(reader, error),
+                    Err(ApiError::Origin(error)) => Fetched::Failed(reader, error),
+                    Err(error) => Fetched::Short(error),
                 };
             }
             FlightHead::GoAlone => alone = true,
@@ -198,20 +211,26 @@ async fn fetch(question: &Question<'_>, call: &Arc<OriginCall>, mut metering: Me
 
 /// Reads an answer to its end, also where it is larger than what is kept; nothing where it is larger
 /// than [`MAX_ANSWER`].
-async fn whole(reader: &mut Reader) -> Result<Option<(Bytes, Kept)>, OriginError> {
-    match reader.whole().await {
+async fn whole(
+    reader: &mut Reader,
+    memory: &MemoryScope<'_>,
+) -> Result<Option<(Bytes, Kept)>, ApiError> {
+    let reason = match reader.whole().await {
         Whole::Complete(body, kept) => return Ok(Some((body, kept))),
-        Whole::Failed(error) => return Err(error),
-        Whole::PassingOn => {}
-    }
+        Whole::Failed(error) => return Err(ApiError::Origin(error)),
+        Whole::PassingOn(reason) => reason,
+    };
     let mut body = BytesMut::new();
     while let Some(piece) = reader.next().await {
-        body.extend_from_slice(&piece?);
+        let piece = piece.map_err(ApiError::Origin)?;
+        // What is put together here, and the answer that it becomes.
+        memory.answer(piece.len().saturating_mul(2)).await?;
+        body.extend_from_slice(&piece);
         if body.len() > MAX_ANSWER {
             return Ok(None);
         }
     }
-    Ok(Some((body.freeze(), Kept::Not("too-large"))))
+    Ok(Some((body.freeze(), Kept::Not(reason))))
 }
 
 /// Answers with what was fetched and what was known. An answer that is no embeddings goes to the caller

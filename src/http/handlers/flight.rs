@@ -26,6 +26,7 @@ use crate::http::counted::Watched;
 use crate::http::error::ApiError;
 use crate::http::gateway::UnderWay;
 use crate::http::outgoing::Outgoing;
+use crate::http::pieces;
 use crate::http::respond::{self, Forwarded};
 
 /// Longest wait for the resolver, which answers in microseconds.
@@ -49,6 +50,9 @@ pub(super) async fn answer(question: &Question<'_>, under_way: UnderWay) -> Http
         Ok(metering) => metering,
         Err(error) => return refuse(worker, asked.route, asked.arrived, &error),
     };
+    if let Err(error) = asked.memory.call(asked.body.len()).await {
+        return refuse(worker, asked.route, asked.arrived, &error);
+    }
     let mut holds = Holds::new(permit, under_way, metering);
     let call = question.call();
     let mut wants = question.directives.wants;
@@ -80,6 +84,9 @@ pub(super) async fn answer(question: &Question<'_>, under_way: UnderWay) -> Http
                     // Made for a request that was not like this one (RFC 9111 §4.1).
                     wants.reload = true;
                     continue;
+                }
+                if let Err(error) = asked.memory.read(&found.entry.body) {
+                    return refuse(worker, asked.route, asked.arrived, &error);
                 }
                 match in_form(question, found.entry).await {
                     Ok(entry) if is_wanted => found.entry = entry,
@@ -172,6 +179,7 @@ async fn pass_on(
     mut holds: Holds,
 ) -> Result<HttpResponse, Holds> {
     let (asked, form) = (question.asked, question.meaning.form);
+    asked.memory.hold(reader.hold());
     // The leader gets what the origin answers him, in whatever form.
     let is_of_another = reader.role() == Role::Follows && head.streamed != form.is_stream();
     if is_of_another && asked.route.converts && head.status == 200 {
@@ -186,7 +194,7 @@ async fn pass_on(
             note_coalesced(question, &reader, head, &body);
             complete(question, &reader, head, body, kept).await
         }
-        Whole::PassingOn => stream_on(question, reader, head, Some("too-large"), holds),
+        Whole::PassingOn(reason) => stream_on(question, reader, head, Some(reason), holds),
         Whole::Failed(error) => failed(asked, &reader, error),
     })
 }
@@ -249,7 +257,7 @@ pub(super) async fn send_whole(
     let body = sent.body.clone();
     let asked = question.asked;
     asked.worker.record_sent(asked.route.index, sent.encoding, sent.original_len, body.len());
-    let mut response = HttpResponse::with_body(status_of(head), body).map_into_boxed_body();
+    let mut response = pieces::response(status_of(head), body);
     finish(question, reader, head, forwarded, &mut response);
     sent.dress(response.headers_mut());
     response

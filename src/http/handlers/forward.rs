@@ -25,6 +25,7 @@ use crate::http::body::CallersBody;
 use crate::http::counted::{Billed, Watched};
 use crate::http::error::ApiError;
 use crate::http::gateway::UnderWay;
+use crate::http::memory_scope::MemoryScope;
 use crate::http::respond::{self, Timing};
 use crate::http::routes::Route;
 use crate::http::worker::Worker;
@@ -53,6 +54,7 @@ pub(super) struct Source<'a> {
     pub(super) route: &'a Route,
     pub(super) request: &'a HttpRequest,
     pub(super) arrived: Instant,
+    pub(super) memory: &'a MemoryScope<'a>,
 }
 
 impl Source<'_> {
@@ -104,6 +106,8 @@ impl Source<'_> {
             Body::Whole(body) => u64::try_from(body.len()).ok(),
         };
         let mut metering = guard::meter(self.worker, self.request, || self.estimate(length))?;
+        let at_hand = if let Body::Whole(body) = &body { body.len() } else { 0 };
+        self.memory.call(at_hand).await?;
         metering.pays(true);
         // A body at hand was inflated.
         let is_plain = matches!(body, Body::Whole(_));

@@ -42,6 +42,7 @@ pub(super) fn lease_hit(
         return response;
     }
     worker.record_sent(route.index, head.encoding, entry.body.len(), head.body_len(entry));
+    asked.memory.sends(&entry.body);
     replay::paced(response, route, entry)
 }
 
@@ -154,6 +155,7 @@ pub(super) fn hit(
     } else {
         let sent = head.body_len(entry);
         worker.record_sent(asked.route.index, head.encoding, entry.body.len(), sent);
+        asked.memory.sends(&entry.body);
         replay::paced(response, asked.route, entry)
     };
     worker.spare(asked.route.index, entry, how.instead_of.is_some());

@@ -22,7 +22,8 @@ use crate::canonical::ErrorForm;
 use crate::http::body::{self, CallersBody};
 use crate::http::counted::Spared;
 use crate::http::error::ApiError;
-use crate::http::gateway::Gateway;
+use crate::http::gateway::{Gateway, UnderWay};
+use crate::http::memory_scope::MemoryScope;
 use crate::http::recall::{Digest, Meaning, Recalled};
 use crate::http::respond::{self, Timing};
 use crate::http::routes::Route;
@@ -38,27 +39,31 @@ const PATH_SHOWN: usize = 128;
 pub async fn handle(worker: Rc<Worker>, request: HttpRequest, payload: Payload) -> HttpResponse {
     let arrived = worker.gateway.clock.now();
     let under_way = worker.enter();
+    let memory = worker.gateway.memory_scope();
     let mut response = match find(&worker.gateway, request.method(), request.path()) {
         Err(error) => {
             let response = error.response(form_of(request.path()));
             CallersBody::new(payload).close_after(response)
         }
         Ok(route) if route.cached => {
-            cached(&worker, route, &request, payload, arrived, under_way).await
+            let held = (under_way, &memory);
+            cached(&worker, route, &request, payload, arrived, held).await
         }
         Ok(route) if conversing::is_one(route, &request) => {
             let response = refuse(&worker, route, arrived, &ApiError::NoConversations);
             CallersBody::new(payload).close_after(response)
         }
         Ok(route) => {
-            let from = forward::Source { worker: &worker, route, request: &request, arrived };
+            let memory = &memory;
+            let from =
+                forward::Source { worker: &worker, route, request: &request, arrived, memory };
             Box::pin(from.pass_through(payload, under_way)).await
         }
     };
     if worker.gateway.is_draining() {
         response.head_mut().set_connection_type(actix_web::http::ConnectionType::Close);
     }
-    response
+    memory.until_sent(response)
 }
 
 /// Returns the route of a request.
@@ -107,11 +112,12 @@ async fn cached(
     request: &HttpRequest,
     mut payload: Payload,
     arrived: Instant,
-    under_way: crate::http::gateway::UnderWay,
+    (under_way, memory): (UnderWay, &MemoryScope<'_>),
 ) -> HttpResponse {
     let server = &worker.gateway.settings.server;
     let (most, deadline) = (server.max_body.as_usize(), server.body_timeout.get());
-    let read = body::read_at_hand(request, &mut payload, most, deadline, &worker.nudges);
+    let nudges = &worker.nudges;
+    let read = body::read_at_hand(request, &mut payload, (most, memory), deadline, nudges);
     let body = match read.await {
         Ok(body) => body,
         Err(error) => {
@@ -120,8 +126,16 @@ async fn cached(
         }
     };
     let accepted = accepted(worker, request);
-    let asked =
-        Asked { worker, route, request, body: body.bytes, accepted, arrived, conversation: None };
+    let asked = Asked {
+        worker,
+        route,
+        request,
+        body: body.bytes,
+        accepted,
+        arrived,
+        memory,
+        conversation: None,
+    };
     let is_revoked = worker.gateway.revoked.holds(|| asked.scope());
     match asked.way() {
         Way::Lookup | Way::WriteThrough => {}
@@ -129,7 +143,7 @@ async fn cached(
             return refuse(worker, route, arrived, &ApiError::NoConversations);
         }
         Way::Pass(reason) => {
-            let from = forward::Source { worker, route, request, arrived };
+            let from = forward::Source { worker, route, request, arrived, memory };
             return Box::pin(from.bypass(asked.body, (reason, None), under_way)).await;
         }
         Way::GatewayTimeout => return refuse(worker, route, arrived, &ApiError::NotKept),
@@ -159,7 +173,7 @@ async fn cached(
         Err(error) => return refuse(worker, route, arrived, &error),
     };
     if is_revoked {
-        let from = forward::Source { worker, route, request, arrived };
+        let from = forward::Source { worker, route, request, arrived, memory };
         let why = ("credential-refused", None);
         return Box::pin(from.bypass(asked.body, why, under_way)).await;
     }
@@ -172,9 +186,9 @@ pub(super) async fn unleased(
     worker: &Rc<Worker>,
     asked: Asked<'_>,
     (digest, meaning): (Digest, Option<Meaning>),
-    under_way: crate::http::gateway::UnderWay,
+    under_way: UnderWay,
 ) -> HttpResponse {
-    let Asked { route, request, arrived, .. } = asked;
+    let Asked { route, request, arrived, memory, .. } = asked;
     let mut directives = match Directives::of(request, route) {
         Ok(directives) => directives,
         Err(error) => return refuse(worker, route, arrived, &error),
@@ -191,7 +205,7 @@ pub(super) async fn unleased(
                 return refuse(worker, route, arrived, &ApiError::NoConversations);
             }
             Ok((Understood::Bypass(reason), model)) => {
-                let from = forward::Source { worker, route, request, arrived };
+                let from = forward::Source { worker, route, request, arrived, memory };
                 return from.bypass(asked.body, (reason, model), under_way).await;
             }
             Ok((Understood::Keyed(meaning), _)) => {

@@ -74,6 +74,8 @@ impl Gate {
 pub(super) enum Step {
     /// Send bytes.
     Write(Vec<u8>),
+    /// Send bytes that many replies have in common.
+    Shared(Arc<[u8]>),
     /// Be slow.
     Pause(Duration),
     /// Wait at a gate.
@@ -118,6 +120,17 @@ impl Reply {
             all.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let head = format!("HTTP/1.1 {status} {}\r\n{lines}\r\n", reason(status));
         Self::raw([head.as_bytes(), body].concat())
+    }
+
+    /// An answer whose body begins with `start`, has `middle` in common with others, which is not copied,
+    /// and ends with `end`.
+    pub fn large(start: &str, middle: &Arc<[u8]>, end: &str) -> Self {
+        let length = start.len() + middle.len() + end.len();
+        let mut reply = Self::raw(format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{start}"
+        ));
+        reply.steps.extend([Step::Shared(middle.clone()), Step::Write(end.as_bytes().to_vec())]);
+        reply
     }
 
     /// A JSON answer.
@@ -191,6 +204,11 @@ impl Reply {
         for step in self.steps {
             match step {
                 Step::Write(bytes) => {
+                    if write(stream, &bytes).is_err() {
+                        return Then::Close;
+                    }
+                }
+                Step::Shared(bytes) => {
                     if write(stream, &bytes).is_err() {
                         return Then::Close;
                     }
