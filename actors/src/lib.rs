@@ -28,6 +28,7 @@ pub mod model;
 pub mod origin;
 pub mod purging;
 pub mod resolver;
+pub mod scaler;
 pub mod settings;
 pub mod store;
 pub mod warming;

@@ -1,0 +1,24 @@
+//! Sizing by what is measured: L1's bytes, the calls to origins at once, warming's part, replicas.
+//!
+//! * [`curve`]: what L1 would hit at other sizes, from [`copy`] after [`copy`] of its own policy.
+//! * [`sizing`]: how many bytes L1 gets by that; [`concurrency`]: how many calls an origin gets at once.
+
+mod concurrency;
+mod copy;
+mod curve;
+mod sizing;
+
+pub use concurrency::{
+    CallEnd, ConcurrencyLimit, ConcurrencyReason, ConcurrencySettings, NewLimit, Window,
+};
+pub use copy::{Asked, ENDLESS};
+pub use curve::{Curve, CurveBounds, CurvePoint, SIZES};
+pub use sizing::{
+    Sizing, SizingEvidence, SizingPolicy, SizingReason, SizingSettings, hit_ratio_at,
+};
+
+/// Returns `part` of `whole` as a fraction; 0 of nothing.
+#[expect(clippy::cast_precision_loss, reason = "a ratio needs no more than 53 bits")]
+pub(crate) fn ratio(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
