@@ -7,7 +7,7 @@ use std::time::Duration;
 use anteroom_actors::clock::{SharedClock, SystemClock};
 use anteroom_actors::message::{ActorState, Slot};
 use anteroom_actors::watchdog::system_probe;
-use anteroom_actors::wiring::{MemoryPlan, Plan, Topology, Ward};
+use anteroom_actors::wiring::{MemoryPlan, ModelPlan, Plan, Topology, Ward};
 use parking_lot::Mutex;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -27,6 +27,8 @@ use crate::savings::{Book, PriceError};
 use crate::scope_secret::{self, NoRandomness, Obtained};
 use crate::settings::Settings;
 use crate::telemetry::{Metrics, RecorderActor};
+use crate::tokens::{self, TokenCounter};
+use crate::upstream::billing::Billing;
 use crate::upstream::origin::Reshaping;
 use crate::upstream::spec::SpecError;
 use crate::upstream::{UpstreamError, Upstreams, from_settings, origin};
@@ -151,6 +153,8 @@ async fn assemble(settings: Settings) -> Result<Arc<Gateway>, ServeError> {
     let reshaper = Arc::new(Reshaper::new(&settings)?);
     let reshapes = Arc::clone(&reshaper);
     let savings = Arc::new(Book::new(settings.price_table()?, clock.wall_ms()));
+    let models = tokens::shelf();
+    let counter = TokenCounter::new(settings.models.count_tokens.then(|| models.clone()));
     let factory = origin::factory(
         Arc::clone(&upstreams),
         from_settings::routes(&settings),
@@ -159,7 +163,7 @@ async fn assemble(settings: Settings) -> Result<Arc<Gateway>, ServeError> {
             pieces: reshapes.events(route, head),
         }),
         Arc::clone(&clock),
-        Arc::clone(&savings),
+        Billing::new(Arc::clone(&savings), counter.clone()),
     );
     let Obtained { secret: scope_secret, offered } =
         scope_secret::obtain(&settings, &clock).await?;
@@ -177,6 +181,11 @@ async fn assemble(settings: Settings) -> Result<Arc<Gateway>, ServeError> {
             settings: settings.memory(),
             probe: system_probe(),
             give_back: Arc::new(give_back),
+        },
+        models: ModelPlan {
+            max_loaded: settings.models.max_loaded,
+            shelf: models,
+            loader: tokens::loader(),
         },
         flights: settings.flights(),
         sentinel: settings.sentinel(),
@@ -197,6 +206,7 @@ async fn assemble(settings: Settings) -> Result<Arc<Gateway>, ServeError> {
         cors: Cors::new(&settings.server.cors),
         savings,
         sent: SentEntries::new(topology.budget.clone()),
+        counter,
         admission: Admission::new(settings.server.max_in_flight),
         settings,
         topology,

@@ -1,9 +1,17 @@
 //! How many tokens will a call cost, and how many did it?
 //!
-//! Both are read without parsing: a name in quotes, a colon, a number. Within a JSON string a quote
-//! is escaped, so no text of a prompt or an answer looks like that.
+//! [`TokenCounter`] counts texts by tokenizers. What requests and answers say in numbers is read without
+//! parsing: a name in quotes, a colon, a number. Within a JSON string a quote is escaped, so no text of a
+//! prompt or an answer looks like that.
+
+mod counter;
+mod texts;
+mod vocabulary;
 
 use anteroom_actors::model::Usage as Counts;
+
+pub use counter::{Answered, TokenCounter};
+pub use vocabulary::{VOCABULARIES, loader, shelf};
 
 /// How much of a body's start is looked through, in bytes; and of its end.
 const LOOKED_THROUGH: usize = 16 * 1024;
@@ -17,16 +25,16 @@ const BYTES_PER_TOKEN: usize = 4;
 /// The fields by which callers bound an answer, each API's own.
 const MOST_TOKENS: [&[u8]; 3] = [b"max_tokens", b"max_completion_tokens", b"max_output_tokens"];
 
-/// Returns an estimate of what a call with this body will cost, in tokens: a quarter of its bytes,
-/// and the longest answer it allows, where it says so within the first or last 16 KiB.
-pub fn estimate(body: &[u8]) -> u64 {
+/// Returns the longest answer that a body allows, in tokens, where it says so within its first or last
+/// 16 KiB; else 0.
+fn most_tokens(body: &[u8]) -> u64 {
     let (start, end) = ends(body);
     let named = numbers(start).chain(numbers(end));
     let most = named.filter(|(name, _)| MOST_TOKENS.contains(name)).map(|(_, number)| number).max();
-    of_length(body.len()).saturating_add(most.unwrap_or(0))
+    most.unwrap_or(0)
 }
 
-/// Returns the part of an estimate that the length of a body gives.
+/// Returns an estimate of the tokens of so many bytes: a quarter.
 pub fn of_length(bytes: usize) -> u64 {
     u64::try_from(bytes.div_ceil(BYTES_PER_TOKEN)).unwrap_or(u64::MAX)
 }

@@ -3,6 +3,11 @@ use serde_json::json;
 
 use super::*;
 
+/// Without a tokenizer.
+fn estimate(body: &[u8]) -> u64 {
+    TokenCounter::new(None).estimate(None, body)
+}
+
 #[test]
 fn a_call_is_estimated_by_its_length_and_the_longest_answer_it_allows() {
     let padded = |fields: &str| format!("{{\"messages\":[\"{}\"]{fields}}}", "x".repeat(400));

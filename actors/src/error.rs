@@ -167,6 +167,65 @@ impl ConversationError {
     }
 }
 
+/// Why a local model is not loaded. Whoever wanted it goes on without.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LoadError {
+    /// There is no model of this name.
+    #[error("there is no local model {name}")]
+    Unknown {
+        /// The name.
+        name: &'static str,
+    },
+    /// It could not be loaded.
+    #[error("failed to load the local model {name}: {reason}")]
+    Failed {
+        /// The name.
+        name: &'static str,
+        /// Why.
+        reason: String,
+    },
+    /// It could not be loaded a short time ago, and is not tried again yet.
+    #[error("the local model {name} could not be loaded a moment ago")]
+    FailedBefore {
+        /// The name.
+        name: &'static str,
+    },
+    /// As many as may be are loaded, none of them long enough to go.
+    #[error("no room for the local model {name}: {most} are the most (models.max_loaded)")]
+    NoRoom {
+        /// The name.
+        name: &'static str,
+        /// The bound.
+        most: usize,
+    },
+    /// Memory was short a moment ago.
+    #[error("memory is too short for the local model {name}")]
+    MemoryShort {
+        /// The name.
+        name: &'static str,
+    },
+    /// The load was given up, or too many wait for it.
+    #[error("nobody waits for the local model {name} any more")]
+    Interrupted {
+        /// The name.
+        name: &'static str,
+    },
+}
+
+impl LoadError {
+    /// Returns the label of the error.
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::Unknown { .. } => "unknown",
+            Self::Failed { .. } => "failed",
+            Self::FailedBefore { .. } => "failed_before",
+            Self::NoRoom { .. } => "no_room",
+            Self::MemoryShort { .. } => "memory_short",
+            Self::Interrupted { .. } => "interrupted",
+        }
+    }
+}
+
 /// Why an origin gave no whole answer. `Clone`: everyone in a flight gets it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OriginError {

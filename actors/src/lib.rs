@@ -10,6 +10,7 @@
 //! * [`cache`]: one `CacheActor` per level, and the breaker of the outer two.
 //! * [`purging`]: how purges reach every level and every gateway.
 //! * [`conversation`]: histories of callers' conversations.
+//! * [`models`]: models that run in this process.
 //! * [`resolver`]: flights: one call for everyone who asks the same.
 //! * [`warming`]: having ready what will be asked for next.
 //! * [`watchdog`]: the process stays inside its memory.
@@ -25,6 +26,7 @@ pub mod conversation;
 pub mod error;
 pub mod message;
 pub mod model;
+pub mod models;
 pub mod origin;
 pub mod purging;
 pub mod resolver;

@@ -4,5 +4,6 @@
 
 mod conversations;
 mod flights;
+mod models;
 mod purging;
 mod redis;

@@ -22,6 +22,7 @@ use crate::explain::Sketches;
 use crate::savings::Book;
 use crate::settings::Settings;
 use crate::telemetry::Metrics;
+use crate::tokens::TokenCounter;
 use crate::upstream::Upstreams;
 
 /// The gateway as its HTTP workers see it.
@@ -50,6 +51,8 @@ pub struct Gateway {
     pub savings: Arc<Book>,
     /// Large kept answers on their way to callers.
     pub sent: SentEntries,
+    /// Counts tokens before they are spent.
+    pub counter: TokenCounter,
     /// The bound on waiting requests.
     pub admission: Admission,
     /// Takes the workers' samples.

@@ -92,10 +92,12 @@ impl Default for Conversation {
 pub struct Models {
     /// Most models loaded at once.
     pub max_loaded: usize,
+    /// Whether tokens are counted where a provider does not say how many they were.
+    pub count_tokens: bool,
 }
 
 impl Default for Models {
     fn default() -> Self {
-        Self { max_loaded: 3 }
+        Self { max_loaded: 3, count_tokens: true }
     }
 }

@@ -296,7 +296,7 @@ const fn value(
 }
 
 /// Every number of every actor.
-pub const ACTOR_NUMBERS: [ActorNumber; 77] = [
+pub const ACTOR_NUMBERS: [ActorNumber; 83] = [
     event("lookups", &["l1", "l2", "l3"], "a key was asked for; hit, miss, error or skipped"),
     event("hits", &["l1", "l2", "l3"], "a lookup found a fresh entry"),
     event("misses", &["l1", "l2", "l3"], "a lookup found none"),
@@ -317,6 +317,7 @@ pub const ACTOR_NUMBERS: [ActorNumber; 77] = [
     event("insert_drops", &["l2", "l3"], "a write was dropped: server away or a queue full"),
     event("damaged", &["l2", "l3"], "a stored record was not what was written, and was removed"),
     event("evictions", &["l1", "l3"], "an entry left to make room"),
+    event("evictions", &["models"], "a local model was unloaded for another one or under pressure"),
     event("evictions", &["conversations"], "a conversation left memory for room or under pressure"),
     event(
         "expired",
@@ -336,6 +337,7 @@ pub const ACTOR_NUMBERS: [ActorNumber; 77] = [
     event("breaker_opened", &["l2", "l3"], "the level was left out because its server failed"),
     value("entries", &["l1", "l3"], "entries held"),
     value("bytes", &["l1", "l3"], "bytes held; L1 counts headers and overhead, L3 records"),
+    value("bytes", &["models"], "bytes of local models, as the allocator has them"),
     value("bytes", &["conversations"], "bytes of conversations in memory, overhead included"),
     value("max_bytes", &["l1"], "most bytes held, as the scaler wants it"),
     value(
@@ -356,6 +358,10 @@ pub const ACTOR_NUMBERS: [ActorNumber; 77] = [
     event("forgets", &["conversations"], "a caller removed a conversation, or tried to"),
     event("turns_written", &["conversations"], "a turn was committed"),
     event("commits", &["conversations"], "a transaction with one or more turns was committed"),
+    event("loads", &["models"], "a local model was loaded"),
+    event("load_failures", &["models"], "one could not be loaded"),
+    value("loaded", &["models"], "local models in memory"),
+    value("load_ms", &["models"], "how long the last load took"),
     value("turns_under_way", &["conversations"], "conversations with a turn under way"),
     event(
         "memory_hits",

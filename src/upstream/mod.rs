@@ -9,8 +9,9 @@
 //! * `client`, `connect`, `wire`, `upload`, `body`: HTTP/1.1 by awc, held to RFC 9112.
 //! * `tries`: a call as one or several tries. `breaker`: when an upstream is left alone; `retry`:
 //!   when a request is sent again; `standing`: what the threads share about an upstream.
-//! * `headers`: which headers cross, and which a stored copy keeps.
+//! * [`billing`]: what a call has cost. `headers`: which headers cross, and which a stored copy keeps.
 
+pub mod billing;
 mod body;
 mod breaker;
 pub mod builtin;

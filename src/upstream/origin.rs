@@ -15,6 +15,7 @@ use bytes::Bytes;
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream::{self, LocalBoxStream, StreamExt as _};
 
+use super::billing::Billing;
 use super::body::Framing;
 use super::builtin::Builtin;
 use super::client::{self, HttpClient, Outgoing};
@@ -24,8 +25,8 @@ use super::prepared::{Upstreams, Way, Ways};
 use super::spec::RouteSpec;
 use super::verdict::{Judged, verdict};
 use crate::caching::{Exchange, Validators, conditions};
-use crate::savings::Book;
-use crate::tokens;
+use crate::canonical::Profile;
+use crate::tokens::{self, Answered};
 
 /// Takes the pieces of a stream, then `None` at its end, and returns what goes on in their place.
 pub type OnPieces = Box<dyn FnMut(Option<&Bytes>) -> Bytes>;
@@ -46,19 +47,19 @@ pub type ReshapeFor = Arc<dyn Fn(usize, &Head) -> Reshaping + Send + Sync>;
 const NOT_MODIFIED: u16 = 304;
 
 /// Returns a factory of origins for `upstreams`; `routes` by position in the settings.
-/// What calls cost is written into `book`.
+/// What calls cost is told to `billing`.
 pub fn factory(
     upstreams: Arc<Upstreams>,
     routes: Arc<[RouteSpec]>,
     reshape: ReshapeFor,
     clock: SharedClock,
-    book: Arc<Book>,
+    billing: Billing,
 ) -> OriginFactory {
     Arc::new(move || {
         let ways = upstreams.open(&clock);
         let (routes, reshape) = (Arc::clone(&routes), Arc::clone(&reshape));
-        let (clock, book) = (Arc::clone(&clock), Arc::clone(&book));
-        Rc::new(UpstreamOrigin { ways, routes, reshape, clock, book })
+        let (clock, billing) = (Arc::clone(&clock), billing.clone());
+        Rc::new(UpstreamOrigin { ways, routes, reshape, clock, billing })
     })
 }
 
@@ -71,7 +72,7 @@ struct UpstreamOrigin {
     routes: Arc<[RouteSpec]>,
     reshape: ReshapeFor,
     clock: SharedClock,
-    book: Arc<Book>,
+    billing: Billing,
 }
 
 impl Origin for UpstreamOrigin {
@@ -83,12 +84,12 @@ impl Origin for UpstreamOrigin {
         let way = self.ways.get(&call.upstream).map(Rc::clone);
         let route = self.routes.get(call.route).cloned();
         let (position, reshape) = (call.route, Arc::clone(&self.reshape));
-        let (clock, book) = (Arc::clone(&self.clock), Arc::clone(&self.book));
+        let (clock, billing) = (Arc::clone(&self.clock), self.billing.clone());
         Box::pin(async move {
             let (Some(way), Some(route)) = (way, route) else {
                 return Err(internal(&call));
             };
-            let asking = Call { call, route, clock, book };
+            let asking = Call { call, route, clock, billing };
             let mut answer = match &*way {
                 Way::Http(client) => match asking.http(client, kept).await? {
                     Reply::Answer(answer) => answer,
@@ -139,7 +140,7 @@ struct Call {
     call: Arc<OriginCall>,
     route: RouteSpec,
     clock: SharedClock,
-    book: Arc<Book>,
+    billing: Billing,
 }
 
 impl Call {
@@ -247,7 +248,7 @@ impl Call {
     ) -> Answer {
         let (call, route) = (&self.call, &self.route);
         let ruling = asking.rule(head.status, &head.headers);
-        let plain = |forbidden| judge(call, route, &head, forbidden, Arc::clone(&self.book));
+        let plain = |forbidden| judge(call, route, &head, forbidden, self.billing.clone());
         let (shareable, stored_headers, selection, judge) = if !route.heeds(&call.method)
             || self.keeps_error(head.status, &ruling)
         {
@@ -278,7 +279,7 @@ impl Call {
 fn heeding_judge(call: &Call, head: &Head, keeping: Keeping) -> Judge {
     let clock = Arc::clone(&call.clock);
     let of_body = (head.status == 200)
-        .then(|| judge(&call.call, &call.route, head, None, Arc::clone(&call.book)));
+        .then(|| judge(&call.call, &call.route, head, None, call.billing.clone()));
     Box::new(move |body: &Bytes| {
         let usage = match of_body.map(|judge| judge(body)) {
             Some(Verdict::Discard(reason)) => return Verdict::Discard(reason),
@@ -320,15 +321,15 @@ fn judge(
     route: &RouteSpec,
     head: &Head,
     forbidden: Option<&'static str>,
-    book: Arc<Book>,
+    billing: Billing,
 ) -> Judge {
     let (call, profile, policy) = (Arc::clone(call), route.profile, route.policy.clone());
-    let status = head.status;
+    let (status, is_stream) = (head.status, head.streamed);
     let value_of = |name| headers::text_of(&head.headers, name).map(str::to_owned);
     let content_type = value_of("content-type");
     let content_encoding = value_of("content-encoding");
     Box::new(move |body: &Bytes| {
-        let verdict = match forbidden {
+        let mut verdict = match forbidden {
             Some(reason) => Verdict::Discard(reason),
             None => verdict(&Judged {
                 profile,
@@ -343,11 +344,19 @@ fn judge(
         };
         // What is kept or not, it is paid; errors are not.
         if status < 400 {
-            let usage = match &verdict {
+            let told = match &verdict {
                 Verdict::Keep { usage, .. } => *usage,
                 Verdict::Discard(_) => tokens::counts(body),
             };
-            book.charge(call.route, call.model.as_deref(), usage);
+            let answer = if is_stream { Answered::Stream(body) } else { Answered::Object(body) };
+            // Of vectors that are not kept nobody knows whether they are some.
+            let is_known =
+                !matches!((&verdict, profile), (Verdict::Discard(_), Profile::Embeddings));
+            let answer = (is_known && content_encoding.is_none()).then_some(answer);
+            let cost = billing.charge(&call, profile, told, answer);
+            if let Verdict::Keep { usage, .. } = &mut verdict {
+                *usage = cost;
+            }
         }
         verdict
     })

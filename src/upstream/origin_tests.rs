@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::spec::{SpecKind, UpstreamSpec};
 use super::super::tests::{
-    LIFETIMES, Upstream, ask_origin, book, call, clock, gather, header, origin,
+    LIFETIMES, Upstream, ask_origin, billing, call, clock, gather, header, origin,
 };
 use super::*;
 use crate::canonical::Profile;
@@ -84,9 +84,13 @@ async fn the_built_in_model_answers_and_is_judged_like_a_provider() {
     let upstreams = Upstreams::prepare(&[UpstreamSpec { name: "up".into(), kind }]).unwrap();
     let routes =
         [RouteSpec { profile: Profile::Chat, shared: true, heed_origin: None, policy: None }];
-    let origin =
-        factory(upstreams, Arc::new(routes), Arc::new(|_, _| Default::default()), clock(), book())(
-        );
+    let origin = factory(
+        upstreams,
+        Arc::new(routes),
+        Arc::new(|_, _| Default::default()),
+        clock(),
+        billing(),
+    )();
     let body = "{\"messages\":[{\"role\":\"user\",\"content\":\"Hello there\"}]}";
     let mut answer =
         ask_origin(&*origin, call("POST", "/v1/chat/completions", body)).await.unwrap();

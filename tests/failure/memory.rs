@@ -145,7 +145,12 @@ fn large_requests_leave_nothing_behind() {
                 [{{"type": "image_url", "image_url": {{"url": "{picture}"}}}}]}}]}}"#
         ))
     };
-    for number in 0..4 {
+    // This provider says nothing of tokens: a tokenizer counts them, and stays.
+    ask(0).expect_status(200);
+    gateway.wait_until("a tokenizer", |health| {
+        actor(health, "models").is_some_and(|models| models["counters"]["loaded"] == 1)
+    });
+    for number in 1..4 {
         ask(number).expect_status(200);
     }
     let before = gateway.rss_bytes();

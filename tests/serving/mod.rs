@@ -31,4 +31,5 @@ mod stale;
 mod steering;
 mod streams;
 mod streams_not_kept;
+mod tokens;
 mod verdicts;

@@ -42,6 +42,7 @@ fn every_actor_is_shown_with_all_that_is_promised() {
             "l2",
             "l3",
             "memory",
+            "models",
             "purging",
             "recorder",
             "resolver",

@@ -7,6 +7,7 @@ mod ask;
 mod claim;
 mod conversation;
 mod level;
+mod local_model;
 mod memory;
 mod observe;
 mod purge;
@@ -20,6 +21,7 @@ pub use conversation::{Append, ConversationHandle, Forget, Look, Recall, TurnHol
 pub use level::{
     Flush, Insert, InsertKind, InsertOutcome, LevelHandle, Lookup, LookupMany, Peek, Touched,
 };
+pub use local_model::Load;
 pub use memory::{
     CleanUp, Cleaning, MemoryHandle, MemoryReport, ObserveMemory, PressureChanged, RegisterCleaner,
     Subscribe,

@@ -9,7 +9,7 @@ use super::health::SystemHealth;
 use super::sentinel_actor::{Observe, SentinelActor};
 use super::wards::{
     Known, Panics, conversation_ward, fetch_ward, l1_ward, l2_ward, l3_ward, memory_ward,
-    purge_ward, resolver_ward,
+    model_ward, purge_ward, resolver_ward,
 };
 use super::watch::Ward;
 use crate::clock::SharedClock;
@@ -18,7 +18,8 @@ use crate::message::{
     CatchUp, ConversationHandle, Flush, LevelHandle, MemoryHandle, PurgeHandle, RegisterCleaner,
     Slot, Touched, ask,
 };
-use crate::model::{Level, MemoryBudget, Purges, SampleBatch, Versions};
+use crate::model::{Level, MemoryBudget, ModelLoader, Purges, SampleBatch, Versions};
+use crate::models::LocalModels;
 use crate::origin::OriginFactory;
 use crate::resolver::{FetchPorts, Levels, ResolverHandle};
 use crate::settings::{
@@ -47,6 +48,8 @@ pub struct Plan {
     pub conversations: ConversationSettings,
     /// How much memory the process may have.
     pub memory: MemoryPlan,
+    /// Which local models there are.
+    pub models: ModelPlan,
     /// How flights end.
     pub flights: FlightSettings,
     /// How the sentinel watches.
@@ -67,6 +70,16 @@ pub struct MemoryPlan {
     pub probe: ProbeFactory,
     /// Gives freed pages back to the system.
     pub give_back: GiveBack,
+}
+
+/// Which models may run in this process, and how many at once.
+pub struct ModelPlan {
+    /// Most models loaded.
+    pub max_loaded: usize,
+    /// Where they stand.
+    pub shelf: LocalModels,
+    /// How they are loaded.
+    pub loader: ModelLoader,
 }
 
 /// The running actors' addresses. Cheap to clone.
@@ -132,8 +145,12 @@ impl Topology {
         let memory = MemoryHandle::new();
         let conversations = ConversationHandle::new();
         let subscribers = Subscribers::default();
-        // In this order: what the database has all the same goes first.
-        for (name, clean_up) in [("conversations", &conversations.clean_up), ("l1", &l1.clean_up)] {
+        // In this order: what is had again for the least goes first.
+        for (name, clean_up) in [
+            ("models", plan.models.shelf.clean_up()),
+            ("conversations", &conversations.clean_up),
+            ("l1", &l1.clean_up),
+        ] {
             subscribers.register(RegisterCleaner { name, clean_up: clean_up.clone() });
         }
         let mut wards = vec![
@@ -143,6 +160,7 @@ impl Topology {
             l3_ward(plan.l3, &l3, &known, &mut panics),
             purge_ward(plan.purge, [&l2, &l3], &purging, &known, &mut panics),
             conversation_ward(plan.conversations, &conversations, &known, &mut panics),
+            model_ward(plan.models, &known, &mut panics),
         ];
         let mut fetching = Vec::new();
         let mut fetch_wards = Vec::new();

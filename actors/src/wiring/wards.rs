@@ -5,6 +5,7 @@ use std::sync::Arc;
 use actix::{Actor, Addr};
 
 use super::topology::MemoryPlan;
+use super::topology::ModelPlan;
 use super::watch::Ward;
 use crate::cache::{L1Actor, L2Actor, L3Actor};
 use crate::clock::SharedClock;
@@ -13,6 +14,7 @@ use crate::message::{
     ConversationHandle, Flush, LevelHandle, MemoryHandle, PurgeHandle, Slot, Touched,
 };
 use crate::model::{MemoryBudget, Purges, Versions};
+use crate::models::ModelCacheActor;
 use crate::origin::OriginFactory;
 use crate::purging::PurgeActor;
 use crate::resolver::{Fetch, FetchActor, FetchPorts, Levels, ResolverActor, ResolverHandle};
@@ -207,6 +209,24 @@ pub(super) fn memory_ward(
         },
         move |addr| {
             MemoryWatchdog::connect(addr, &handle);
+            panic(addr);
+        },
+        move || asked.in_flight(),
+    )
+}
+
+pub(super) fn model_ward(plan: ModelPlan, known: &Known, panics: &mut Panics) -> Ward {
+    let ModelPlan { max_loaded, shelf, loader } = plan;
+    let (clock, panic) = (Arc::clone(&known.clock), panics.port("models"));
+    let (asked, own) = (shelf.load().clone(), shelf.clone());
+    Ward::on(
+        "models",
+        move || {
+            let (loader, clock) = (Arc::clone(&loader), Arc::clone(&clock));
+            ModelCacheActor::new(max_loaded, own.clone(), loader, clock)
+        },
+        move |addr| {
+            ModelCacheActor::connect(addr, &shelf);
             panic(addr);
         },
         move || asked.in_flight(),

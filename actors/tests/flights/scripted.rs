@@ -11,6 +11,7 @@ use anteroom_actors::message::{ActorState, ask};
 use anteroom_actors::model::{
     CacheKey, Encoding, Entry, Form, Freshness, Labels, Lifetimes, Verdict, Wants,
 };
+use anteroom_actors::models::LocalModels;
 use anteroom_actors::origin::{Answer, Head, Origin, OriginCall, OriginFactory, Reply};
 use anteroom_actors::resolver::{Reader, Resolve};
 use anteroom_actors::settings::{
@@ -18,7 +19,7 @@ use anteroom_actors::settings::{
     PurgeSettings, SentinelSettings,
 };
 use anteroom_actors::watchdog::system_probe;
-use anteroom_actors::wiring::{MemoryPlan, Plan, Topology};
+use anteroom_actors::wiring::{MemoryPlan, ModelPlan, Plan, Topology};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
@@ -247,6 +248,11 @@ impl Stage {
                 },
                 probe: system_probe(),
                 give_back: Arc::new(|| {}),
+            },
+            models: ModelPlan {
+                max_loaded: 1,
+                shelf: LocalModels::new(&[]),
+                loader: Arc::new(|_| Err("there are none".to_owned())),
             },
             flights,
             sentinel: SentinelSettings {

@@ -26,7 +26,7 @@ use crate::embeddings::{
     EmbeddingsError, List, Merged, Split, as_one, entries, headers_without_bytes, merge, split,
     take_apart,
 };
-use crate::http::access::{Metering, tokens};
+use crate::http::access::Metering;
 use crate::http::error::ApiError;
 use crate::http::gateway::UnderWay;
 use crate::http::memory_scope::MemoryScope;
@@ -90,7 +90,9 @@ async fn in_items(question: &Question<'_>, list: &Arc<List>) -> Option<HttpRespo
         return refuse(ApiError::NotKept);
     }
     let call = call(question, list, &missing)?;
-    let metering = guard::meter(asked.worker, asked.request, || tokens::estimate(&call.body));
+    let counter = &asked.worker.gateway.counter;
+    let estimate = || counter.estimate(call.model.as_deref(), &call.body);
+    let metering = guard::meter(asked.worker, asked.request, estimate);
     let metering = match metering {
         Ok(metering) => metering,
         Err(error) => return refuse(error),

@@ -21,7 +21,6 @@ use super::told::{failed, finish, forwarded};
 use super::under_way::{Holds, Reading};
 use super::{conditions, guard};
 use crate::forms::UsageFilter;
-use crate::http::access::tokens;
 use crate::http::counted::Watched;
 use crate::http::error::ApiError;
 use crate::http::gateway::UnderWay;
@@ -45,7 +44,8 @@ pub(super) async fn answer(question: &Question<'_>, under_way: UnderWay) -> Http
     let Some(permit) = worker.gateway.admission.enter() else {
         return refuse(worker, asked.route, asked.arrived, &ApiError::Shed("server.max_in_flight"));
     };
-    let estimate = || tokens::estimate(&asked.body);
+    let model = question.meaning.model.as_deref();
+    let estimate = || worker.gateway.counter.estimate(model, &asked.body);
     let metering = match guard::meter(worker, asked.request, estimate) {
         Ok(metering) => metering,
         Err(error) => return refuse(worker, asked.route, asked.arrived, &error),

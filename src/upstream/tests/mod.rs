@@ -18,11 +18,13 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use parking_lot::Mutex;
 
+use super::billing::Billing;
 use super::origin::factory;
 use super::prepared::Upstreams;
 use super::spec::{BreakerSpec, HttpSpec, RetrySpec, RouteSpec, SpecKind, UpstreamSpec};
 use crate::canonical::Profile;
 use crate::savings::{Book, PriceTable};
+use crate::tokens::TokenCounter;
 
 /// One connection, as the script sees it.
 pub(super) struct Peer {
@@ -184,8 +186,13 @@ pub(super) fn origin(spec: HttpSpec) -> std::rc::Rc<dyn Origin> {
         heed_origin: None,
         policy: None,
     });
-    factory(prepared(spec), Arc::new(routes), Arc::new(|_, _| Default::default()), clock(), book())(
-    )
+    factory(
+        prepared(spec),
+        Arc::new(routes),
+        Arc::new(|_, _| Default::default()),
+        clock(),
+        billing(),
+    )()
 }
 
 /// A call of the unshared route 0.
@@ -249,6 +256,7 @@ pub(super) async fn gather(mut answer: Answer) -> Result<(u16, Bytes), OriginErr
 }
 
 /// A book that nobody reads.
-pub(super) fn book() -> Arc<Book> {
-    Arc::new(Book::new(PriceTable::new("USD", []).unwrap(), 0))
+pub(super) fn billing() -> Billing {
+    let book = Book::new(PriceTable::new("USD", []).unwrap(), 0);
+    Billing::new(Arc::new(book), TokenCounter::new(None))
 }

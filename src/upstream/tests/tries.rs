@@ -62,7 +62,7 @@ async fn repeats_are_counted_for_the_upstream_and_a_call_counts_once_for_its_bre
         Arc::new(routes),
         Arc::new(|_, _| Default::default()),
         clock(),
-        book(),
+        billing(),
     )();
     let mut seen = Vec::new();
     for _ in 0..3 {
