@@ -20,7 +20,7 @@ const CONVERSATIONS_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Time between two looks at the process's memory, and between two rounds of cleaning without pressure.
 const READ_MEMORY_EVERY: Duration = Duration::from_secs(1);
-const TIDY_MEMORY_EVERY: Duration = Duration::from_secs(60);
+const TIDY_MEMORY_EVERY: Duration = Duration::from_secs(10);
 
 /// A record holds, beside the answer, its key, tags and headers.
 const RECORD_OVERHEAD: ByteSize = ByteSize::from_kib(64);

@@ -296,7 +296,7 @@ const fn value(
 }
 
 /// Every number of every actor.
-pub const ACTOR_NUMBERS: [ActorNumber; 83] = [
+pub const ACTOR_NUMBERS: [ActorNumber; 84] = [
     event("lookups", &["l1", "l2", "l3"], "a key was asked for; hit, miss, error or skipped"),
     event("hits", &["l1", "l2", "l3"], "a lookup found a fresh entry"),
     event("misses", &["l1", "l2", "l3"], "a lookup found none"),
@@ -324,6 +324,7 @@ pub const ACTOR_NUMBERS: [ActorNumber; 83] = [
         &["l1", "l3", "conversations"],
         "an entry or a conversation left because its time was over",
     ),
+    event("idled", &["l1"], "a large entry left that nobody had asked for: L2 or L3 has it"),
     event("purged", &["l1", "l2", "l3"], "an entry was not served, or not taken: it was purged"),
     event("erased", &["l3"], "a row was removed behind, because it had been purged"),
     event("applied", &["purging"], "a purge was made here"),
@@ -394,7 +395,11 @@ pub const ACTOR_NUMBERS: [ActorNumber; 83] = [
         &["memory"],
         "an actor could not be told of a change: dead, or behind",
     ),
-    event("cleanings", &["memory"], "a round of cleaning ended: under pressure, and once a minute"),
+    event(
+        "cleanings",
+        &["memory"],
+        "a round of cleaning ended: under pressure, and every ten seconds",
+    ),
     event("asked_bytes", &["memory"], "bytes that rounds of cleaning were to free"),
     event("freed_bytes", &["memory"], "bytes that caches then let go of"),
     event("returned_bytes", &["memory"], "bytes by which resident_bytes had fallen after it"),

@@ -172,6 +172,9 @@ impl Handler<CleanUp> for L1Actor {
     fn handle(&mut self, message: CleanUp, _ctx: &mut Self::Context) -> Self::Result {
         let before = self.store.bytes();
         self.store.sweep(self.clock.now(), SWEEP_A_HEARTBEAT);
+        if self.further.iter().any(|level| level.insert.is_open()) {
+            self.store.let_idle_go(self.clock.now());
+        }
         if message.target_bytes > 0 {
             self.store.shed(before.saturating_sub(message.target_bytes));
         }
@@ -223,6 +226,7 @@ impl Handler<Ping> for L1Actor {
                 ("insert_refusals", self.refusals),
                 ("evictions", self.store.evictions()),
                 ("expired", self.store.expired()),
+                ("idled", self.store.idled()),
                 ("purged", self.store.purged()),
                 ("entries", self.store.entries()),
                 ("bytes", self.store.bytes()),

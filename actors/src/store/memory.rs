@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::departures::{Departures, Stay};
+use super::idle::{Asked, Idle, LARGE_FROM};
 pub use super::shelves::Stored;
 use super::shelves::{Plan, Shelf, Shelves};
 use crate::model::{CacheKey, Entry, Form, Purges, Versions};
@@ -60,6 +61,8 @@ struct Course {
     uses: Cell<u32>,
     /// Whether it has gone on to the further levels, or need not.
     handed_on: Cell<bool>,
+    /// Whether it was used since it was last looked at.
+    asked: Asked,
     _stay: Stay,
 }
 
@@ -77,10 +80,12 @@ pub struct MemoryStore {
     least_weight: u64,
     ledger: Rc<Ledger>,
     leaving: Departures<CacheKey, Instant>,
+    idle: Idle<CacheKey>,
     settings: L1Settings,
     purges: Purges,
     versions: Versions,
     expired: u64,
+    idled: u64,
     purged: u64,
 }
 
@@ -95,10 +100,12 @@ impl MemoryStore {
             least_weight: most / settings.max_entries.max(1),
             ledger: Rc::default(),
             leaving: Departures::default(),
+            idle: Idle::default(),
             settings,
             purges,
             versions,
             expired: 0,
+            idled: 0,
             purged: 0,
         }
     }
@@ -131,6 +138,7 @@ impl MemoryStore {
             } else if held.course.leaves_at <= now || !held.entry.freshness.is_of_use(wall_ms) {
                 *expired += 1;
             } else {
+                held.course.asked.set(true);
                 return Some(Arc::clone(&held.entry));
             }
             None
@@ -152,7 +160,8 @@ impl MemoryStore {
     /// later use while `hand_on` says that nobody took it.
     pub fn touch(&mut self, key: &CacheKey, hits: u32, hand_on: impl FnOnce(&Arc<Entry>) -> bool) {
         let _ = self.shelves.touch(key, hits.min(MOST_COUNTED), |held| {
-            let Course { uses, handed_on, .. } = &*held.course;
+            let Course { uses, handed_on, asked, .. } = &*held.course;
+            asked.set(true);
             if !handed_on.get() {
                 uses.set(uses.get().saturating_add(hits));
                 if uses.get() >= u32::from(held.entry.min_uses) {
@@ -240,9 +249,13 @@ impl MemoryStore {
             leaves_at,
             uses: Cell::new(1),
             handed_on: Cell::new(entry.min_uses <= 1 || entry.is_negative()),
+            asked: Asked::default(),
             _stay: self.leaving.add(key, leaves_at, self.shelves.entries()),
         };
         let bytes = Bytes::of(&entry, &self.ledger);
+        if bytes.count >= LARGE_FROM {
+            self.idle.add(key, now, &course.asked, self.shelves.entries());
+        }
         let weight = bytes.count.max(self.least_weight);
         (Held { entry, _bytes: bytes, course: Rc::new(course) }, weight)
     }
@@ -260,6 +273,18 @@ impl MemoryStore {
             let Some(due) = self.leaving.next_due(&now) else { break };
             if due.is_some_and(|key| self.shelves.remove(&key)) {
                 self.expired += 1;
+            }
+        }
+    }
+
+    /// Lets go of large entries that nobody has asked for of late and that the further levels were
+    /// given.
+    pub fn let_idle_go(&mut self, now: Instant) {
+        while let Some(key) = self.idle.next(now) {
+            let is_elsewhere =
+                self.shelves.peek(&key).is_some_and(|held| held.course.handed_on.get());
+            if is_elsewhere && self.shelves.remove(&key) {
+                self.idled += 1;
             }
         }
     }
@@ -327,6 +352,11 @@ impl MemoryStore {
     /// Returns how many entries left to make room.
     pub const fn evictions(&self) -> u64 {
         self.shelves.evictions()
+    }
+
+    /// Returns how many large entries left because nobody asked for them.
+    pub const fn idled(&self) -> u64 {
+        self.idled
     }
 
     /// Returns how many entries left because their time was over.

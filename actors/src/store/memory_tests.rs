@@ -368,3 +368,36 @@ fn another_size_moves_both_bounds() {
     assert_eq!((store.entries(), fill(&mut store)), (5, 5));
     assert_eq!(store.resize(u64::MAX), 16 << 20, "the most it may grow to");
 }
+
+#[test]
+fn large_entries_that_nobody_asks_for_go_where_others_have_them() {
+    let clock = ManualClock::new();
+    let mut store = store_of(settings(16, 16 << 20));
+    let of = |number, min_uses| {
+        let entry = entry(number, 300 * 1024);
+        Arc::new(Entry { min_uses, ..Entry::clone(&entry) })
+    };
+    store.insert(of(1, 1), clock.now());
+    store.insert(of(2, 1), clock.now());
+    // Not given to the further levels before its second use.
+    store.insert(of(3, 2), clock.now());
+    store.insert(entry(4, 100), clock.now());
+    let bytes = store.bytes();
+    clock.advance(Duration::from_secs(14));
+    store.let_idle_go(clock.now());
+    assert!(store.get(&key(2), Form::Object, clock.now(), clock.wall_ms()).is_some());
+    assert_eq!((store.entries(), store.bytes()), (4, bytes));
+    clock.advance(Duration::from_secs(1));
+    store.let_idle_go(clock.now());
+    assert_eq!((store.entries(), store.idled()), (3, 1));
+    assert!(store.peek(&key(1), clock.now(), clock.wall_ms()).is_none());
+    // Touched by the leases of others, which tell in batches.
+    store.touch(&key(2), 3, |_| true);
+    clock.advance(Duration::from_secs(15));
+    store.let_idle_go(clock.now());
+    assert_eq!(store.idled(), 1);
+    clock.advance(Duration::from_secs(15));
+    store.let_idle_go(clock.now());
+    assert_eq!((store.entries(), store.idled()), (2, 2));
+    assert!(store.bytes() < bytes / 2, "the bytes are free");
+}
