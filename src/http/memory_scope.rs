@@ -25,8 +25,9 @@ pub const UNCOUNTED_BYTES: usize = 64 * 1024;
 const COPIES: u64 = 3;
 
 /// What a call takes beside bodies, in bytes: the part of its answer that a flight does not reserve,
-/// and the buffers of two connections.
-const CALL_BYTES: u64 = UNRESERVED_BYTES as u64 + 128 * 1024;
+/// and the buffers of two connections. Those of a large answer grow to twice as much and more, which
+/// the part of the limit that is not given out is for.
+const CALL_BYTES: u64 = UNRESERVED_BYTES as u64 + 32 * 1024;
 
 /// What a request without its bytes is told: which key is short.
 const SHORT: ApiError = ApiError::Shed("memory.threshold");

@@ -3,8 +3,9 @@
 use serde_json::json;
 
 use super::load;
-use crate::support::gateway::{Gateway, actor, chat};
-use crate::support::provider::{Call, Provider, Reply};
+use crate::support::client::Request;
+use crate::support::gateway::{Gateway, actor, chat, prompt};
+use crate::support::provider::{Call, Gate, Provider, Reply};
 
 const MIB: u64 = 1 << 20;
 
@@ -193,4 +194,51 @@ fn under_pressure_l1_gives_memory_back_and_goes_on_serving() {
     assert!(held > 16 * MIB && held < 96 * MIB, "as much as had to go, and no more: {held}");
     ask(&gateway, "after", 1024);
     assert_eq!(ask(&gateway, "after", 1024).cache(), "HIT L1");
+}
+
+/// What a request holds is reserved before it is read: one for which there is no memory waits, then is
+/// shed, in the form of its API, and asks nobody.
+#[test]
+fn a_request_without_memory_waits_then_is_shed_and_small_ones_and_hits_go_on() {
+    let gate = Gate::closed();
+    let provider = load::echo();
+    let gateway = load::builder(&provider)
+        .env("L1_CACHE_SIZE", 100)
+        // An eighth is for requests, whatever the process itself takes.
+        .env("MEMORY_THRESHOLD_MB", 64)
+        .env("ANTEROOM__MEMORY__WAIT", "100ms")
+        .start();
+    let said = |name: &str| format!("{name} {}", "x".repeat(2 << 20));
+    let known = || gateway.chat(prompt("known")).expect_status(200);
+    known();
+    provider.next(Reply::json(200, &json!({"held": true})).held_by(&gate));
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| gateway.chat(prompt(&said("first"))));
+        provider.wait_for_calls(2);
+        let shed = gateway.chat(prompt(&said("second"))).expect_status(503);
+        assert_eq!(shed.header("retry-after"), Some("1"), "{shed}");
+        assert_eq!(shed.json()["error"]["code"], "shed", "{shed}");
+        let message = Request::post(
+            "/v1/messages",
+            json!({"model": "m", "max_tokens": 1, "messages": [{"role": "user", "content": said("third")}]}),
+        );
+        let shed = gateway.send(&message).expect_status(503);
+        assert_eq!(shed.json()["error"]["type"], "overloaded_error", "{shed}");
+        let past = Request::post("/v1/chat/completions", prompt(&said("fourth")))
+            .header("Cache-Control", "no-store");
+        assert_eq!(gateway.send(&past).expect_status(503).header("retry-after"), Some("1"));
+        // L1 has let go of it: the process alone takes more than it may.
+        assert!(known().cache().starts_with("HIT"));
+        gateway.chat(prompt("small")).expect_status(200);
+        let memory = gateway.actor("memory")["counters"].clone();
+        assert!(memory["reserved_bytes"].as_u64() > Some(6 << 20), "{memory}");
+        assert!(memory["reservations_refused"].as_u64() >= Some(3), "{memory}");
+        gate.open();
+        first.join().expect("an answer").expect_status(200);
+    });
+    assert_eq!(provider.num_calls(), 3, "{}", provider.log());
+    gateway.chat(prompt(&said("second"))).expect_status(200);
+    gateway.wait_until("all of it given back", |health| {
+        actor(health, "memory").is_some_and(|memory| memory["counters"]["reserved_bytes"] == 0)
+    });
 }

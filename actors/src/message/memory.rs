@@ -16,9 +16,10 @@ use actix::Message;
 use super::{Flush, Slot};
 use crate::model::{MemoryReading, PressureState};
 
-/// Watchdog → subscriber: memory is shorter than before, or no longer as short.
+/// Watchdog → subscriber: how short memory is now.
 ///
-/// An event: one a change. Loss: the subscriber learns of it with the next change.
+/// An event: at each change, and again every ten seconds (five under pressure), whether it has changed or
+/// not. Loss: the subscriber learns of it then, as does one that was re-created.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Message)]
 #[rtype(result = "()")]
 pub struct PressureChanged {

@@ -4,7 +4,7 @@ use crate::model::{MemoryBudget, Reservation};
 
 /// Bytes of an answer that its flight does not reserve: small answers need no budget, and a large one
 /// passes on, slowly, where there is none left. Whoever asks for a flight reserves so much beside it.
-pub const UNRESERVED_BYTES: usize = 64 * 1024;
+pub const UNRESERVED_BYTES: usize = 32 * 1024;
 
 /// Least memory that is reserved at once while an answer is recorded, in bytes.
 const AT_ONCE: u64 = 64 * 1024;
@@ -68,19 +68,19 @@ mod tests {
         let mut memory = AnswerMemory::of(&budget);
         for (held, is_there, reserved) in [
             (1, true, 0),
-            (64, true, 0),
+            (32, true, 0),
             // At least so much at once.
-            (65, true, 64),
-            (96, true, 64),
-            (97, true, 128),
-            (200, true, 272),
-            (215, false, 272),
+            (33, true, 64),
+            (64, true, 64),
+            (65, true, 128),
+            (168, true, 272),
+            (183, false, 272),
         ] {
             assert_eq!(memory.record(held * KIB), is_there, "{held}");
             assert_eq!(budget.report().reserved_bytes, reserved * 1024, "{held}");
         }
         assert_eq!(memory.window(256 * KIB), 256 * KIB);
-        memory.pass_on(164 * KIB);
+        memory.pass_on(132 * KIB);
         assert_eq!(budget.report().reserved_bytes, 100 * 1024);
         drop(memory);
         assert_eq!(budget.report().reserved_bytes, 0);

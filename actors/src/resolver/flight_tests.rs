@@ -186,8 +186,8 @@ fn an_answer_for_which_there_is_no_memory_passes_on_in_what_there_is() {
         let flight = Arc::clone(writer.flight());
         writer.account_to(&budget);
         writer.open(head(false), true);
-        // Twice what is above the first 64 KiB, within three quarters of the budget: 160 KiB.
-        for _ in 0..5 {
+        // Twice what is above the first 32 KiB, within three quarters of the budget: 128 KiB.
+        for _ in 0..4 {
             writer.push(Bytes::from(vec![b'x'; PIECE]), &settings).await.unwrap();
         }
         assert_eq!(budget.report().reserved_bytes, 192 * 1024);
@@ -202,7 +202,7 @@ fn an_answer_for_which_there_is_no_memory_passes_on_in_what_there_is() {
         let others = budget.try_reserve(128 * 1024).expect("what is left");
         let mut last = Box::pin(writer.push(Bytes::from(vec![b'x'; PIECE]), &settings));
         assert!(last.as_mut().now_or_never().is_none(), "the reader has to make room");
-        for _ in 0..7 {
+        for _ in 0..6 {
             assert_eq!(leader.next().await.unwrap().unwrap().len(), PIECE);
         }
         assert_eq!(last.as_mut().now_or_never(), Some(Ok(())));
@@ -221,7 +221,7 @@ fn the_memory_of_an_answer_is_reserved_until_nobody_holds_it() {
         let (writer, leader) = lead();
         writer.account_to(&budget);
         writer.open(head(false), true);
-        writer.push(Bytes::from(vec![b'x'; 96 * 1024]), &settings).await.unwrap();
+        writer.push(Bytes::from(vec![b'x'; 64 * 1024]), &settings).await.unwrap();
         let whole = writer.whole();
         writer.land(Kept::For(Duration::from_secs(1)), whole);
         let hold = leader.hold();

@@ -2,7 +2,8 @@
 //!
 //! * Owns: the readings of the last hour, the state of pressure.
 //! * Answers: [`Subscribe`], [`RegisterCleaner`], [`ObserveMemory`], [`Flush`], [`Ping`].
-//! * Sends: [`PressureChanged`] to subscribers, [`CleanUp`] to cleaners, one round at a time.
+//! * Sends: [`PressureChanged`] to subscribers, at each change and with each round of cleaning;
+//!   [`CleanUp`] to cleaners, one round at a time.
 //! * Fails: open. Without it nothing is shed; the list of those who want to hear outlives it, and its
 //!   successor finds the pressure out with its first reading.
 //! * Thread: an arbiter of its own, as it owns a timer and gives pages back.
@@ -121,9 +122,10 @@ impl MemoryWatchdog {
         if has_changed {
             self.counters.changes += 1;
             log_change(state, &reading);
-            if self.settings.optimize {
-                self.counters.lost += self.subscribers.tell(self.pressure());
-            }
+        }
+        // Again with each round: whoever was re-created, or had no place for the message, is told then.
+        if self.settings.optimize && (has_changed || clean.is_some()) {
+            self.counters.lost += self.subscribers.tell(self.pressure());
         }
         if let Some(asked_bytes) = clean
             && self.settings.optimize

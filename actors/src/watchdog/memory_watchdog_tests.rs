@@ -180,6 +180,12 @@ async fn each_change_is_told_once_with_what_should_go() {
         assert_eq!(one.heard(), told, "{resident}: {report:?}");
         assert_eq!(report.reading.resident_bytes, resident);
     }
+    // Again with each round of cleaning: one may have been re-created meanwhile.
+    stage.clock.advance(Duration::from_secs(60));
+    stage.at(500).await;
+    assert_eq!(one.heard(), [(PressureState::Nominal, 0)]);
+    stage.at(500).await;
+    assert_eq!(one.heard().len(), 0);
     // One who comes late is told at once.
     stage.at(820).await;
     let late = stage.hoard("late", 0).await;
