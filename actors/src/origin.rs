@@ -15,7 +15,7 @@ use crate::model::{
 };
 
 /// One call to an origin: all that goes upstream, and what is needed to judge the answer.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct OriginCall {
     /// The key its answer would be kept under.
     pub key: CacheKey,

@@ -1,7 +1,7 @@
 //! The actor of L1, memory.
 //!
 //! Owns: its [`MemoryStore`], alone, without a lock. Answers: `Lookup`, `LookupMany`, `Peek`, `Insert`,
-//! `Resize`, `CleanUp`, `Flush`, `Ping`; takes `Touched`, `WarmRoom`. Sends: `Insert` to L2 and L3, of entries that had to be used first.
+//! `Holds`, `Resize`, `CleanUp`, `Flush`, `Ping`; takes `Touched`, `WarmRoom`. Sends: `Insert` to L2 and L3, of entries that had to be used first.
 //! Fails how: it dies only by a bug; its entries are lost then.
 //! Thread: an arbiter of its own.
 
@@ -12,8 +12,8 @@ use actix::{Actor, Addr, Context, Handler, MessageResult};
 use crate::clock::SharedClock;
 use crate::error::LevelError;
 use crate::message::{
-    ActorState, CleanUp, Flush, Insert, InsertKind, InsertOutcome, LevelHandle, Lookup, LookupMany,
-    Peek, Ping, Report, Resize, Slot, Touched, WarmRoom,
+    ActorState, CleanUp, Flush, Holds, Insert, InsertKind, InsertOutcome, LevelHandle, Lookup,
+    LookupMany, Peek, Ping, Report, Resize, Slot, Touched, WarmRoom,
 };
 use crate::model::{CacheKey, Entry, Form, Purges, Versions};
 use crate::settings::L1Settings;
@@ -78,6 +78,7 @@ impl L1Actor {
         handle.lookup.put(addr.clone().recipient());
         handle.lookup_many.put(addr.clone().recipient());
         handle.peek.put(addr.clone().recipient());
+        handle.holds.put(addr.clone().recipient());
         handle.insert.put(addr.clone().recipient());
         handle.flush.put(addr.clone().recipient());
         handle.resize.put(addr.clone().recipient());
@@ -132,6 +133,14 @@ impl Handler<Peek> for L1Actor {
     fn handle(&mut self, message: Peek, _ctx: &mut Self::Context) -> Self::Result {
         let (now, wall_ms) = (self.clock.now(), self.clock.wall_ms());
         MessageResult(self.store.peek(&message.key, now, wall_ms))
+    }
+}
+
+impl Handler<Holds> for L1Actor {
+    type Result = bool;
+
+    fn handle(&mut self, message: Holds, _ctx: &mut Self::Context) -> Self::Result {
+        self.store.holds(&message.key)
     }
 }
 

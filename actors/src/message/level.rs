@@ -44,6 +44,16 @@ pub struct Peek {
     pub key: CacheKey,
 }
 
+/// Warming → L1: is something held under `key`? No use of it; it may have run out.
+///
+/// Deadline: some milliseconds. Loss: it is not warmed.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "bool")]
+pub struct Holds {
+    /// Which answer.
+    pub key: CacheKey,
+}
+
 /// Flight → level: keep `entry`. Sent off the response path.
 ///
 /// Deadline: a second or two; the level answers before its server has. Loss: a later miss.
@@ -108,6 +118,8 @@ pub struct LevelHandle {
     pub lookup_many: Slot<LookupMany>,
     /// Takes [`Peek`]; L1 alone.
     pub peek: Slot<Peek>,
+    /// Takes [`Holds`]; L1 alone does.
+    pub holds: Slot<Holds>,
     /// Takes [`Insert`].
     pub insert: Slot<Insert>,
     /// Takes [`Flush`].
@@ -139,6 +151,7 @@ impl LevelHandle {
             lookup: Slot::empty(),
             lookup_many: Slot::empty(),
             peek: Slot::empty(),
+            holds: Slot::empty(),
             insert: Slot::empty(),
             flush: Slot::empty(),
             hear: Slot::empty(),

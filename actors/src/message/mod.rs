@@ -14,12 +14,13 @@ mod purge;
 mod sizing;
 mod slot;
 mod telemetry;
+mod warming;
 
 pub use ask::ask;
 pub use claim::{Claim, ClaimToken, Claimed, Release, Renew};
 pub use conversation::{Append, ConversationHandle, Forget, Look, Recall, TurnHold};
 pub use level::{
-    Flush, Insert, InsertKind, InsertOutcome, LevelHandle, Lookup, LookupMany, Peek, Touched,
+    Flush, Holds, Insert, InsertKind, InsertOutcome, LevelHandle, Lookup, LookupMany, Peek, Touched,
 };
 pub use local_model::Load;
 pub use memory::{
@@ -35,3 +36,4 @@ pub use purge::{
 };
 pub use sizing::{Resize, WarmRoom};
 pub use slot::Slot;
+pub use warming::{Promote, Readiness, Warm, Warmed};

@@ -116,6 +116,9 @@ async fn carry_all(
     };
     // Asked in any case: the origin takes down there what the call cost.
     let judged = judge(&whole);
+    if let Verdict::Keep { usage, .. } = &judged {
+        writer.time(|timings| timings.usage = *usage);
+    }
     let verdict = if !call.may_keep {
         Verdict::Discard("no-store")
     } else if !shareable {

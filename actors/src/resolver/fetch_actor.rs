@@ -23,7 +23,7 @@ use super::lookup::Levels;
 use super::resolver_actor::{FlightEnded, KeyUnshareable};
 use crate::clock::SharedClock;
 use crate::error::Fault;
-use crate::message::{ActorState, Flush, Ping, Report, Slot};
+use crate::message::{ActorState, Flush, InsertKind, Ping, Report, Slot};
 use crate::model::{Entry, Level, MemoryBudget};
 use crate::origin::{OriginCall, OriginFactory};
 use crate::settings::FlightSettings;
@@ -41,6 +41,8 @@ pub struct Fetch {
     pub fallback: Option<Fallback>,
     /// Keeps other gateways from making the same call, where L2 has granted it.
     pub claim: Option<HeldClaim>,
+    /// What its answer is to L1.
+    pub in_l1: InsertKind,
 }
 
 /// A kept answer that is not served as it is.
@@ -153,7 +155,7 @@ async fn fly(
     encoder: Encoder,
     counts: Rc<Counts>,
 ) {
-    let Fetch { call, writer, fallback, claim } = job;
+    let Fetch { call, writer, fallback, claim, in_l1 } = job;
     let claim = RefCell::new(claim);
     let (flight, encoding) = (Arc::clone(writer.flight()), call.encoding);
     // Until its answer is encoded and written, which takes memory too.
@@ -185,7 +187,8 @@ async fn fly(
     match landing {
         Ok(Landing::Whole { whole, kept, entries }) => {
             // In the mailboxes before anybody learns that the answer is whole.
-            let inserts = entries.iter().map(|entry| keep(entry, &levels, &counts)).collect();
+            let inserts =
+                entries.iter().map(|entry| keep(entry, &levels, in_l1, &counts)).collect();
             writer.land(kept, whole);
             let encoded = async {
                 for entry in &entries {
@@ -202,7 +205,8 @@ async fn fly(
             ports.ended.deliver(FlightEnded { flight });
         }
         Ok(Landing::Unchanged(entry, is_kept)) => {
-            let inserts = is_kept.then(|| keep(&entry, &levels, &counts)).into_iter().collect();
+            let inserts =
+                is_kept.then(|| keep(&entry, &levels, in_l1, &counts)).into_iter().collect();
             let wall_ms = fetching.clock.wall_ms();
             let instead_of = fallback
                 .as_ref()
@@ -253,10 +257,11 @@ async fn while_renewed<T>(
 fn keep(
     entry: &Arc<Entry>,
     levels: &Levels,
+    in_l1: InsertKind,
     counts: &Counts,
 ) -> [impl Future<Output = bool> + use<>; 3] {
     counts.kept.set(counts.kept.get() + 1);
-    Level::ALL.map(|level| levels.insert(level, entry))
+    Level::ALL.map(|level| levels.insert_as(level, entry, in_l1))
 }
 
 /// Ends a flight: it stays joinable until L1 can answer in its place, and its claim stays until L2

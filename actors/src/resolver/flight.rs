@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use super::answer_memory::AnswerMemory;
 use super::reader::{Reader, Role};
 use crate::error::OriginError;
-use crate::model::{CacheKey, Entry, Labels, Level, MemoryBudget};
+use crate::model::{CacheKey, Entry, Labels, Level, MemoryBudget, Usage};
 use crate::origin::Head;
 use crate::settings::FlightSettings;
 
@@ -65,6 +65,8 @@ pub struct Timings {
     pub passed_over: Option<bool>,
     /// From the start of the call to the answer's end.
     pub whole: Option<Duration>,
+    /// What the call cost, where the answer says so and is kept.
+    pub usage: Option<Usage>,
 }
 
 /// How far a flight is.

@@ -9,7 +9,7 @@ use super::claiming::HeldClaim;
 use super::fetch_actor::Fallback;
 use crate::clock::SharedClock;
 use crate::message::{
-    Claim, Claimed, Insert, InsertKind, InsertOutcome, LevelHandle, Lookup, LookupMany, ask,
+    Claim, Claimed, Holds, Insert, InsertKind, InsertOutcome, LevelHandle, Lookup, LookupMany, ask,
 };
 use crate::model::{CacheKey, Entry, Form, Level, Use, Wants};
 
@@ -225,11 +225,34 @@ impl Levels {
         HeldClaim::new(claim, l2.renew.clone(), l2.release.clone())
     }
 
+    /// As [`Self::find`], in the levels beyond L1 alone.
+    pub async fn find_beyond(&self, key: CacheKey, wants: &Wants) -> Found {
+        let budget = Budget { began: self.clock.now(), lasts: self.budget };
+        let [_, further @ ..] = &self.handles;
+        self.find_in(further, Found::default(), budget, (key, Form::Object), wants).await
+    }
+
+    /// Tells whether L1 holds something under `key`; no use of it. `None` where it does not say.
+    pub async fn l1_holds(&self, key: CacheKey) -> Option<bool> {
+        let [l1, _, _] = &self.handles;
+        ask(&l1.holds, Holds { key }, self.budget).await.ok()
+    }
+
     /// Gives `entry` to `level`; resolves to whether it is there then. It is in the level's mailbox
     /// when this returns: a heartbeat asked for later sees it as pending. What is to be used more often
     /// first is for L1, which hands it on; an error is for L1 alone.
     pub fn insert(&self, level: Level, entry: &Arc<Entry>) -> impl Future<Output = bool> + use<> {
         self.give(level, entry, InsertKind::New)
+    }
+
+    /// As [`Self::insert`]; what nobody has asked for is that to L1 as `in_l1` says.
+    pub fn insert_as(
+        &self,
+        level: Level,
+        entry: &Arc<Entry>,
+        in_l1: InsertKind,
+    ) -> impl Future<Output = bool> + use<> {
+        self.give(level, entry, if level == Level::L1 { in_l1 } else { InsertKind::New })
     }
 
     /// Tells L1, which holds `entry`, that its encodings are there; resolves to whether it took them.

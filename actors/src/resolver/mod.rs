@@ -5,6 +5,7 @@
 //! [`replica_claim`] decides whether another gateway's call is waited for;
 //! [`fetch_actor`] and `fetch` call the origin on threads of their own.
 
+mod ahead;
 pub mod answer_memory;
 mod claiming;
 pub mod encoder;

@@ -1,6 +1,6 @@
 //! The actor that owns the flights.
 //!
-//! Owns: the [`FlightTable`]. Answers: `Resolve` at once, with a reader; `Flush`, `Ping`. Takes:
+//! Owns: the [`FlightTable`]. Answers: `Resolve` at once, with a reader; `Warm`, `Promote`, `Flush`, `Ping`. Takes:
 //! `Refresh`, `FlightEnded`, `KeyUnshareable`. Sends: `Lookup`, `Insert` to the levels, `Claim` to L2,
 //! `Fetch` to the fetching threads. Fails how: when it dies, flights on the fetching threads go on and serve their
 //! readers; those still at the levels dangle and are asked for again. Thread: an arbiter of its own.
@@ -8,7 +8,9 @@
 use std::sync::Arc;
 
 use actix::{Actor, Addr, Context, Handler, Message, MessageResult, ResponseFuture};
+use futures_util::future::ready;
 
+use super::ahead;
 use super::claiming::Claiming;
 use super::encoder::Encoder;
 use super::fetch_actor::Fetch;
@@ -20,7 +22,9 @@ use super::reader::Reader;
 use super::replica_claim::Manner;
 use super::way::{Ports, fly};
 use crate::clock::SharedClock;
-use crate::message::{ActorState, Flush, Ping, Report, Slot};
+use crate::message::{
+    ActorState, Flush, InsertKind, Ping, Promote, Readiness, Report, Slot, Warm, Warmed,
+};
 use crate::model::{CacheKey, Encoding, Entry, Level, Purges, Wants};
 use crate::origin::OriginCall;
 use crate::settings::FlightSettings;
@@ -92,6 +96,10 @@ pub struct ResolverHandle {
     pub refresh: Slot<Refresh>,
     /// Takes [`Encode`].
     pub encode: Slot<Encode>,
+    /// Takes [`Warm`].
+    pub warm: Slot<Warm>,
+    /// Takes [`Promote`].
+    pub promote: Slot<Promote>,
     /// Takes [`FlightEnded`].
     pub ended: Slot<FlightEnded>,
     /// Takes [`KeyUnshareable`].
@@ -107,6 +115,8 @@ impl ResolverHandle {
             resolve: Slot::empty(),
             refresh: Slot::empty(),
             encode: Slot::empty(),
+            warm: Slot::empty(),
+            promote: Slot::empty(),
             ended: Slot::empty(),
             unshareable: Slot::empty(),
             flush: Slot::empty(),
@@ -136,6 +146,9 @@ pub struct ResolverActor {
     joined: u64,
     alone: u64,
     refreshes: u64,
+    warmings: u64,
+    promotions: u64,
+    purges: Purges,
 }
 
 impl ResolverActor {
@@ -149,7 +162,11 @@ impl ResolverActor {
         clock: SharedClock,
     ) -> Self {
         Self {
-            table: FlightTable::new(settings.unshareable_for, settings.max_unshareable, purges),
+            table: FlightTable::new(
+                settings.unshareable_for,
+                settings.max_unshareable,
+                purges.clone(),
+            ),
             claiming: Claiming::new(settings, levels.clone(), Arc::clone(&clock)),
             levels,
             encoder: Encoder::new(settings.encoding),
@@ -163,6 +180,9 @@ impl ResolverActor {
             joined: 0,
             alone: 0,
             refreshes: 0,
+            warmings: 0,
+            promotions: 0,
+            purges,
         }
     }
 
@@ -171,6 +191,8 @@ impl ResolverActor {
         handle.resolve.put(addr.clone().recipient());
         handle.refresh.put(addr.clone().recipient());
         handle.encode.put(addr.clone().recipient());
+        handle.warm.put(addr.clone().recipient());
+        handle.promote.put(addr.clone().recipient());
         handle.ended.put(addr.clone().recipient());
         handle.unshareable.put(addr.clone().recipient());
         handle.flush.put(addr.clone().recipient());
@@ -181,7 +203,7 @@ impl ResolverActor {
         call: Arc<OriginCall>,
         wants: Wants,
         manner: Manner,
-        writer: FlightWriter,
+        (writer, in_l1): (FlightWriter, InsertKind),
     ) {
         let fetcher = self.fetchers.get(self.next_fetcher).cloned();
         self.next_fetcher = (self.next_fetcher + 1) % self.fetchers.len().max(1);
@@ -193,6 +215,7 @@ impl ResolverActor {
             fetcher,
             ended: self.ended.clone(),
             refresh: self.refresh.clone(),
+            in_l1,
         };
         let task = fly(call, wants, manner, writer, ports);
         let counted = self.in_flight.enter();
@@ -202,6 +225,13 @@ impl ResolverActor {
             task.await;
         });
     }
+}
+
+/// Returns a call as if it was asked for now: a purge from before must not meet its answer.
+fn asked_now(call: &OriginCall, purges: &Purges) -> Arc<OriginCall> {
+    let mut call = call.clone();
+    call.labels.generation = purges.generation();
+    Arc::new(call)
 }
 
 impl Actor for ResolverActor {
@@ -237,12 +267,12 @@ impl Handler<Resolve> for ResolverActor {
             }
             Part::Lead(writer, reader) => {
                 self.led += 1;
-                self.take_off(call, wants, Manner::of(&wants), writer);
+                self.take_off(call, wants, Manner::of(&wants), (writer, InsertKind::New));
                 reader
             }
             Part::Alone(writer, reader) => {
                 self.alone += 1;
-                self.take_off(call, wants, Manner::Apart, writer);
+                self.take_off(call, wants, Manner::Apart, (writer, InsertKind::New));
                 reader
             }
         };
@@ -262,7 +292,7 @@ impl Handler<Refresh> for ResolverActor {
         if let Part::Lead(writer, _nobody_reads) = part {
             self.refreshes += 1;
             self.table.stand_by(call.key, stale);
-            self.take_off(call, Wants::FRESH, Manner::Refreshes, writer);
+            self.take_off(call, Wants::FRESH, Manner::Refreshes, (writer, InsertKind::New));
         }
     }
 }
@@ -285,6 +315,34 @@ impl Handler<Encode> for ResolverActor {
             return Box::pin(std::future::ready(()));
         }
         Box::pin(work)
+    }
+}
+
+impl Handler<Warm> for ResolverActor {
+    type Result = ResponseFuture<Warmed>;
+
+    fn handle(&mut self, message: Warm, _ctx: &mut Self::Context) -> Self::Result {
+        let Warm { call, wants, in_l1 } = message;
+        let call = asked_now(&call, &self.purges);
+        let present = Warmed { readiness: Readiness::Present, call: None };
+        if self.table.is_under_way(&call.key) {
+            return Box::pin(ready(present));
+        }
+        let part = self.table.part(call.key, &call.labels, How::Together, self.clock.now());
+        // An answer that is its asker's alone would be nobody's here.
+        let Part::Lead(writer, reader) = part else { return Box::pin(ready(Warmed::NOTHING)) };
+        self.warmings += 1;
+        self.take_off(call, wants, Manner::Refreshes, (writer, in_l1));
+        Box::pin(ahead::watch(reader, self.levels.clone()))
+    }
+}
+
+impl Handler<Promote> for ResolverActor {
+    type Result = ResponseFuture<Readiness>;
+
+    fn handle(&mut self, message: Promote, _ctx: &mut Self::Context) -> Self::Result {
+        self.promotions += u64::from(message.in_l1.is_some());
+        Box::pin(ahead::promote(message, self.levels.clone()))
     }
 }
 
@@ -328,6 +386,8 @@ impl Handler<Ping> for ResolverActor {
                 ("joined", self.joined),
                 ("alone", self.alone),
                 ("refreshes", self.refreshes),
+                ("warmings", self.warmings),
+                ("promotions", self.promotions),
                 ("claims_waited", self.claiming.counts.waited.get()),
                 ("claims_taken_over", self.claiming.counts.taken_over.get()),
             ],

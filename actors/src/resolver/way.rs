@@ -10,7 +10,7 @@ use super::flight::{FlightWriter, Found};
 use super::lookup::Levels;
 use super::replica_claim::Manner;
 use super::resolver_actor::{FlightEnded, Refresh};
-use crate::message::{Slot, ask};
+use crate::message::{InsertKind, Slot, ask};
 use crate::model::{Level, Wants};
 use crate::origin::OriginCall;
 
@@ -31,6 +31,8 @@ pub(super) struct Ports {
     pub(super) fetcher: Slot<Fetch>,
     pub(super) ended: Slot<FlightEnded>,
     pub(super) refresh: Slot<Refresh>,
+    /// What its answer is to L1.
+    pub(super) in_l1: InsertKind,
 }
 
 /// A flight's way through the levels, and to a fetching thread where they have nothing and no other
@@ -42,6 +44,7 @@ pub(super) async fn fly(
     writer: FlightWriter,
     ports: Ports,
 ) {
+    let in_l1 = ports.in_l1;
     let mut found = ports.levels.find(call.key, call.form, &wants, call.validates).await;
     writer.time(|timings| timings.lookups = found.lookups);
     let mut claim = None;
@@ -69,12 +72,13 @@ pub(super) async fn fly(
         }
     }
     let Some((entry, level)) = found.entry else {
-        fetch(Fetch { call, writer, fallback: found.fallback, claim }, &ports).await;
+        fetch(Fetch { call, writer, fallback: found.fallback, claim, in_l1 }, &ports).await;
         return;
     };
     let (flight, encoding) = (Arc::clone(writer.flight()), call.encoding);
     let nearer = Level::ALL.into_iter().filter(|nearer| *nearer < level);
-    let mut promotions: Vec<_> = nearer.map(|nearer| ports.levels.insert(nearer, &entry)).collect();
+    let mut promotions: Vec<_> =
+        nearer.map(|nearer| ports.levels.insert_as(nearer, &entry, in_l1)).collect();
     let (stale, promoted) = ((Arc::clone(&entry), level), Arc::clone(&entry));
     writer.found(Found { entry, level, instead_of: None });
     let is_promoted = !promotions.is_empty();

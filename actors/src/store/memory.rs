@@ -154,6 +154,11 @@ impl MemoryStore {
         (is_of_use && !is_purged).then(|| Arc::clone(&held.entry))
     }
 
+    /// Tells whether an entry is held under `key`, of whatever age. No use of it.
+    pub fn holds(&mut self, key: &CacheKey) -> bool {
+        self.shelves.contains(key)
+    }
+
     /// Counts `hits` that were answered elsewhere: recency and frequency stay true.
     ///
     /// An entry that has now been used as often as it wants to be goes to `hand_on`; again at each
