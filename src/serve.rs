@@ -1,11 +1,12 @@
 //! Start order, the wait for a signal, stop order.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anteroom_actors::clock::{SharedClock, SystemClock};
 use anteroom_actors::message::{ActorState, Slot};
+use anteroom_actors::warming::WarmingPlan;
 use anteroom_actors::watchdog::system_probe;
 use anteroom_actors::wiring::{MemoryPlan, ModelPlan, Plan, Topology, Ward};
 use parking_lot::Mutex;
@@ -16,6 +17,7 @@ use crate::give_back::give_back;
 use crate::http::access::{Clients, Cors};
 use crate::http::admission::Admission;
 use crate::http::gateway::Gateway;
+use crate::http::handlers::unasked::{self, CriticalError};
 use crate::http::reshape::Reshaper;
 use crate::http::revoked::Revoked;
 use crate::http::routes::Routes;
@@ -23,6 +25,7 @@ use crate::http::sent_entries::SentEntries;
 use crate::http::server::{ListenError, Listeners, Servers};
 use crate::http::shape::redact::RedactError;
 use crate::http::tls::{Certificate, TlsError};
+use crate::http::warming::AroundWarming;
 use crate::savings::{Book, PriceError};
 use crate::scope_secret::{self, NoRandomness, Obtained};
 use crate::settings::Settings;
@@ -72,6 +75,9 @@ pub enum ServeError {
     /// The secret.
     #[error(transparent)]
     Secret(#[from] NoRandomness),
+    /// A request that is to be kept ready.
+    #[error(transparent)]
+    Critical(#[from] CriticalError),
     /// The system.
     #[error("failed to {what}: {source}")]
     System {
@@ -114,6 +120,7 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
             "not every level has told its purges yet; serving with those that are known"
         );
     }
+    warm_start(&gateway).await;
     let servers = Servers::start(&gateway, listeners, recall_key()?, tls)?;
     if let Some(certificate) = certificate {
         #[expect(clippy::disallowed_methods, reason = "nothing is lost when the process ends it")]
@@ -171,6 +178,19 @@ async fn assemble(settings: Settings) -> Result<Arc<Gateway>, ServeError> {
         #[expect(clippy::disallowed_methods, reason = "nothing is lost when the process ends it")]
         actix_web::rt::spawn(scope_secret::keep_offering(l2, secret));
     }
+    let admission = Admission::new(settings.server.max_in_flight);
+    let critical = Arc::new(OnceLock::new());
+    let warming = settings.warming().map(|desk| WarmingPlan {
+        desk,
+        critical: Arc::clone(&critical),
+        surroundings: Arc::new(AroundWarming {
+            admission: admission.clone(),
+            upstreams: Arc::clone(&upstreams),
+            savings: Arc::clone(&savings),
+        }),
+        hot_keys: settings.hot_keys(),
+        hot_keys_most: settings.warming.start_entries,
+    });
     let topology = Topology::start(Plan {
         l1: settings.l1(),
         l2: settings.l2(),
@@ -188,12 +208,13 @@ async fn assemble(settings: Settings) -> Result<Arc<Gateway>, ServeError> {
             loader: tokens::loader(),
         },
         flights: settings.flights(),
+        warming,
         sentinel: settings.sentinel(),
         origin: factory,
         others: vec![recorder_ward(&metrics, &recorder)],
         clock: Arc::clone(&clock),
     });
-    Ok(Arc::new(Gateway {
+    let gateway = Arc::new(Gateway {
         sketches: Sketches::new(
             HashKey::new(recall_key()?),
             settings.routes.len(),
@@ -207,7 +228,7 @@ async fn assemble(settings: Settings) -> Result<Arc<Gateway>, ServeError> {
         savings,
         sent: SentEntries::new(topology.budget.clone()),
         counter,
-        admission: Admission::new(settings.server.max_in_flight),
+        admission,
         settings,
         topology,
         upstreams,
@@ -217,7 +238,24 @@ async fn assemble(settings: Settings) -> Result<Arc<Gateway>, ServeError> {
         clock,
         under_way: Mutex::default(),
         draining: AtomicBool::new(false),
-    }))
+    });
+    let calls = unasked::critical(&gateway).await?;
+    // Nobody else sets it.
+    let _ = critical.set(calls);
+    Ok(gateway)
+}
+
+/// Brings the answers asked for most before the last stop back to memory.
+async fn warm_start(gateway: &Gateway) {
+    let warming = &gateway.settings.warming;
+    if !warming.enabled || warming.start_entries == 0 {
+        return;
+    }
+    match gateway.topology.warm_start(warming.start_timeout.get()).await {
+        Some(0) => {}
+        Some(entries) => tracing::info!(entries, "the hottest answers are back in memory"),
+        None => tracing::warn!("not all of the hottest answers came back in time"),
+    }
 }
 
 fn recorder_ward(metrics: &Metrics, slot: &Slot<anteroom_actors::model::SampleBatch>) -> Ward {

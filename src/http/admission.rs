@@ -28,6 +28,11 @@ impl Admission {
         (before < self.most).then_some(permit)
     }
 
+    /// Tells whether at least half of the permits are taken.
+    pub fn is_half_taken(&self) -> bool {
+        self.taken() >= self.most.div_ceil(2)
+    }
+
     /// Returns how many permits are taken.
     pub fn taken(&self) -> usize {
         self.taken.load(Ordering::Relaxed)
@@ -47,12 +52,14 @@ mod tests {
     #[test]
     fn permits_end_at_the_bound_and_come_back() {
         let admission = Admission::new(2);
+        assert!(!admission.is_half_taken());
         let first = admission.enter();
         let second = admission.enter();
-        assert!(first.is_some() && second.is_some());
+        assert!(first.is_some() && second.is_some() && admission.is_half_taken());
         assert!(admission.enter().is_none());
         assert_eq!(admission.taken(), 2, "a refusal takes nothing");
         drop(first);
+        assert!(admission.is_half_taken());
         assert!(admission.enter().is_some());
     }
 }

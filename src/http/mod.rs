@@ -28,4 +28,5 @@ pub mod server;
 pub mod shape;
 pub mod stored;
 pub mod tls;
+pub mod warming;
 pub mod worker;

@@ -12,13 +12,16 @@ use actix_web::{Error, HttpRequest, HttpResponse};
 use serde_json::json;
 
 use super::gateway::Gateway;
-use super::handlers::{cache_admin, explain, health, savings};
+use super::handlers::{cache_admin, explain, health, savings, warming};
 
 /// Path of the metrics.
 pub const METRICS_PATH: &str = "/metrics";
 
 /// Path of the dry run of a request.
 pub const EXPLAIN_PATH: &str = "/api/v1/cache/explain";
+
+/// Path of warming.
+pub const WARMING_PATH: &str = "/api/v1/warming";
 
 /// Adds the operations listener's routes.
 pub fn configure(config: &mut ServiceConfig) {
@@ -28,6 +31,12 @@ pub fn configure(config: &mut ServiceConfig) {
         .route("/health/actors", web::get().to(health::actors))
         .route(METRICS_PATH, web::get().to(metrics))
         .route("/api/v1/savings", web::get().to(savings::show))
+        .service(
+            web::resource(WARMING_PATH)
+                .route(web::get().to(warming::show))
+                .route(web::post().to(warming::warm))
+                .default_service(web::to(warming::other_method)),
+        )
         .route("/api/v1/cache/entry/{key}", web::get().to(cache_admin::entry))
         .service(
             web::resource(EXPLAIN_PATH)

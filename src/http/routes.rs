@@ -33,6 +33,8 @@ pub struct Route {
     pub lifetimes: Lifetimes,
     /// Whether the caller's credential headers go upstream.
     pub passes_credential: bool,
+    /// Whether a provider may want the caller's credential: the upstream has none of its own.
+    pub wants_credential: bool,
     /// Longest time to live that a caller may ask for.
     pub max_ttl: Duration,
     /// Whether `Cache-Control` and `Pragma` of callers count for nothing.
@@ -175,6 +177,9 @@ impl Route {
                 .upstreams
                 .get(&route.upstream)
                 .is_some_and(|upstream| upstream.pass_credential),
+            wants_credential: settings.upstreams.get(&route.upstream).is_some_and(|upstream| {
+                upstream.kind == UpstreamKind::Http && upstream.pass_credential
+            }),
             max_ttl: route.max_ttl.get(),
             ignores_cache_control: route.ignore_client_cache_control,
             uncounted: uncounted(route),

@@ -7,13 +7,15 @@ use anteroom_actors::settings::{
     BreakerSettings, ConversationSettings, Database, EncodingSettings, FlightSettings, L1Settings,
     L2Settings, L3Settings, MemorySettings, PurgeSettings, SentinelSettings,
 };
+use anteroom_actors::warming::{BudgetSettings, DeskSettings, ForecastSettings};
 
 use super::validate::sqlite_path;
 use super::{Breaker, ByteSize, Settings};
-use crate::savings::{Price, PriceError, PriceTable};
+use crate::savings::{Money, Price, PriceError, PriceTable};
 
 const DATABASE_FILE: &str = "anteroom.db";
 const CONVERSATIONS_FILE: &str = "conversations.db";
+const HOT_KEYS_FILE: &str = "hot.keys";
 
 /// Longest wait for a lock of the conversations' database: a caller waits, and nothing may be lost.
 const CONVERSATIONS_TIMEOUT: Duration = Duration::from_secs(2);
@@ -157,6 +159,28 @@ impl Settings {
         }
     }
 
+    /// Returns the bounds of what answers are made ready beforehand, or nothing if none are.
+    pub fn warming(&self) -> Option<DeskSettings> {
+        let warming = &self.warming;
+        let residence_ms = u64::try_from(self.l1.residence.get().as_millis()).unwrap_or(u64::MAX);
+        let budget = &warming.budget;
+        warming.enabled.then(|| DeskSettings {
+            forecast: ForecastSettings::new(residence_ms),
+            budget: BudgetSettings {
+                calls_a_minute: budget.calls_per_minute,
+                calls_a_day: budget.calls_per_day,
+                micros_a_day: budget.money_per_day.parse().map_or(0, Money::micros),
+            },
+            calls_at_once: warming.calls_at_once,
+            request_bytes: warming.requests.as_usize(),
+        })
+    }
+
+    /// Returns the file of the keys asked for most.
+    pub fn hot_keys(&self) -> PathBuf {
+        self.data_dir.join(HOT_KEYS_FILE)
+    }
+
     /// Returns how what is kept is encoded.
     pub fn encoding(&self) -> EncodingSettings {
         let response = &self.response;
@@ -220,6 +244,17 @@ mod tests {
         assert_eq!(settings.sentinel().late_after, Duration::from_secs(2));
         // The embeddings' day, another one stale, and the margin.
         assert_eq!(settings.purge().keep_for, Duration::from_secs(3 * 86_400));
+    }
+
+    #[test]
+    fn warming_is_bounded_by_the_settings_and_can_be_off() {
+        let mut settings = Settings::default();
+        let warming = settings.warming().unwrap();
+        let BudgetSettings { calls_a_minute, calls_a_day, micros_a_day } = warming.budget;
+        assert_eq!((calls_a_minute, calls_a_day, micros_a_day), (30, 1_000, 1_000_000));
+        assert_eq!(warming.forecast.residence_ms, 300_000);
+        settings.warming.enabled = false;
+        assert!(settings.warming().is_none());
     }
 
     #[test]

@@ -30,6 +30,7 @@ mod units;
 mod upstreams;
 mod url;
 mod validate;
+mod warming;
 
 #[cfg(test)]
 mod bad_settings_tests;
@@ -52,7 +53,7 @@ pub use levels::{Breaker, Cache, L1, L2, L3, Purge};
 pub use load::{Loaded, load};
 pub use overlay::short_forms;
 pub use prices::{ModelPrice, Prices};
-pub use resources::{Conversation, Memory, Models, Scaler, Warming};
+pub use resources::{Conversation, Memory, Models, Scaler};
 pub use response::{Redact, Response};
 pub use routes::{Reject, Route, Scope};
 pub use secret::{Secret, mask_url};
@@ -60,6 +61,7 @@ pub use server::{Admin, Log, LogFormat, LogLevel, Server};
 pub use sources::{Source, Sources};
 pub use units::{ByteSize, HumanDuration, UnitError};
 pub use upstreams::{Retry, Upstream, UpstreamBreaker, UpstreamKind};
+pub use warming::{CriticalRequest, Warming, WarmingBudget};
 
 /// Everything a deployer can set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

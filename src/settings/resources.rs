@@ -27,20 +27,6 @@ impl Default for Memory {
     }
 }
 
-/// Fetching what will be asked for soon.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Warming {
-    /// Whether it is done.
-    pub enabled: bool,
-}
-
-impl Default for Warming {
-    fn default() -> Self {
-        Self { enabled: true }
-    }
-}
-
 /// Sizing caches and limits by what is measured.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

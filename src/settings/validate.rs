@@ -3,6 +3,7 @@
 mod access;
 mod prices;
 mod route_policy;
+mod warming;
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -41,6 +42,7 @@ pub(super) fn validate(settings: &mut Settings, sources: &Sources) -> Vec<Proble
     }
     check.routes(settings);
     check.prices(settings);
+    check.warming(settings);
     check.problems
 }
 

@@ -296,7 +296,7 @@ const fn value(
 }
 
 /// Every number of every actor.
-pub const ACTOR_NUMBERS: [ActorNumber; 84] = [
+pub const ACTOR_NUMBERS: [ActorNumber; 100] = [
     event("lookups", &["l1", "l2", "l3"], "a key was asked for; hit, miss, error or skipped"),
     event("hits", &["l1", "l2", "l3"], "a lookup found a fresh entry"),
     event("misses", &["l1", "l2", "l3"], "a lookup found none"),
@@ -408,6 +408,8 @@ pub const ACTOR_NUMBERS: [ActorNumber; 84] = [
     event("joined", &["resolver"], "a request joined a flight"),
     event("alone", &["resolver"], "a request started a flight that nobody may join"),
     event("refreshes", &["resolver"], "a stale answer was served and a new one fetched behind"),
+    event("warmings", &["resolver"], "an answer was fetched before anybody asked for it"),
+    event("promotions", &["resolver"], "an answer was brought to L1 before anybody asked for it"),
     event("claims_waited", &["resolver"], "a flight waited for another gateway's call"),
     event(
         "claims_taken_over",
@@ -423,6 +425,28 @@ pub const ACTOR_NUMBERS: [ActorNumber; 84] = [
     event("fallbacks", &["fetch"], "a stale answer was served in place of the origin's failure"),
     event("kept", &["fetch"], "a whole answer was judged fit and given to the levels"),
     value("orphans", &["fetch"], "calls that go on although everybody has left"),
+    event("learned", &["warming"], "a request was learned from"),
+    event("trials", &["warming"], "a guess was watched and not acted on"),
+    event("promoted", &["warming"], "an answer was brought to L1 beforehand, without a call"),
+    event("calls", &["warming"], "an origin was asked beforehand"),
+    event("used", &["warming"], "what was done on a guess was asked for in time"),
+    event("wasted", &["warming"], "what was done on a guess was not asked for in time"),
+    event(
+        "unknown_requests",
+        &["warming"],
+        "an answer could not be fetched anew: its request is not remembered, or wants a credential",
+    ),
+    event(
+        "given_up",
+        &["warming"],
+        "a task was not begun: too late, too many, or the upstream's breaker is open",
+    ),
+    event("failed", &["warming"], "a task brought no answer that is kept"),
+    value("known_keys", &["warming"], "keys of which something is known"),
+    value("pattern_bytes", &["warming"], "bytes of what was learned"),
+    value("request_bytes", &["warming"], "bytes of requests that can be repeated"),
+    value("under_way", &["warming"], "lookups and calls under way"),
+    value("paused", &["warming"], "1 while nothing is warmed because memory is short"),
     event("batches", &["recorder"], "a worker's batch of samples came"),
     event("samples", &["recorder"], "an answered request was counted"),
     event("rounds", &["sentinel"], "all actors were pinged once"),

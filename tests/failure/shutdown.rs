@@ -49,7 +49,9 @@ fn wait_until_stopping(gateway: &Gateway) {
 fn what_runs_is_finished_and_what_is_queued_is_written() {
     let gate = Gate::closed();
     let provider = gated(&gate);
-    let mut gateway = load::builder(&provider).start();
+    // Else they would be back in memory before they are asked for.
+    let cold = load::builder(&provider).env("ANTEROOM__WARMING__START_ENTRIES", 0);
+    let mut gateway = cold.start();
     let api = gateway.api().to_owned();
     let (running, mut streaming) = std::thread::scope(|scope| {
         let ask = |number: usize| {

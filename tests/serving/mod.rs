@@ -33,3 +33,4 @@ mod streams;
 mod streams_not_kept;
 mod tokens;
 mod verdicts;
+mod warming;

@@ -46,7 +46,8 @@ fn every_actor_is_shown_with_all_that_is_promised() {
             "purging",
             "recorder",
             "resolver",
-            "sentinel"
+            "sentinel",
+            "warming"
         ]
     );
     for actor in actors {

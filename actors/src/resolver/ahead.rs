@@ -41,7 +41,7 @@ pub(super) async fn watch(mut reader: Reader, levels: Levels) -> Warmed {
         FlightHead::Open(_) => {
             let readiness = match reader.whole().await {
                 Whole::Complete(_, Kept::For(life)) => Readiness::Ready(life),
-                Whole::Complete(_, Kept::Not(_)) | Whole::PassingOn | Whole::Failed(_) => {
+                Whole::Complete(_, Kept::Not(_)) | Whole::PassingOn(_) | Whole::Failed(_) => {
                     Readiness::Absent
                 }
             };

@@ -2,6 +2,7 @@
 
 mod database;
 pub mod departures;
+pub mod hot_keys;
 pub mod idle;
 pub mod memory;
 pub mod record;

@@ -11,6 +11,7 @@ use super::known::Known;
 use super::ledger::Ledger;
 use super::proposal::{Act, Done, FoundIn, Proposal, Seen, Tally};
 use super::sequences::Sequences;
+use crate::model::CacheKey;
 
 /// A key that was just found in L1, or not to be had, is not proposed again so soon.
 const CHECKED_FOR_MS: u64 = 1_000;
@@ -161,6 +162,19 @@ impl Forecast {
     /// Returns the share of L1 that what is warmed is worth, for who is about to warm something.
     pub fn worth(&self) -> f64 {
         self.ledger.worth()
+    }
+
+    /// Returns the `most` keys asked for most of late, the first the most, and how many requests
+    /// there were: each counts half after ten minutes.
+    pub fn hottest(&self, most: usize, now_ms: u64) -> Vec<(CacheKey, f64)> {
+        let mut all: Vec<_> =
+            self.known.values().map(|known| (known.key, known.popularity(now_ms))).collect();
+        // Alike ones in the order of their keys: the same traffic, the same list.
+        all.sort_by(|(key, count), (other_key, other)| {
+            other.total_cmp(count).then_with(|| key.as_bytes().cmp(other_key.as_bytes()))
+        });
+        all.truncate(most);
+        all
     }
 
     /// Returns how many keys and how many contexts are known.

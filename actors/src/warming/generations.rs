@@ -42,6 +42,11 @@ impl<K: Copy + Eq + Hash, V, S: BuildHasher + Default> Generations<K, V, S> {
         self.young.entry(key).or_insert_with(|| old.remove(&key).unwrap_or_else(make))
     }
 
+    /// Returns all values, in no order.
+    pub(super) fn values(&self) -> impl Iterator<Item = &V> {
+        self.young.values().chain(self.old.values())
+    }
+
     /// Returns how many keys are known.
     pub(super) fn len(&self) -> usize {
         self.young.len() + self.old.len()

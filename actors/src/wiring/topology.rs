@@ -9,14 +9,14 @@ use super::health::SystemHealth;
 use super::sentinel_actor::{Observe, SentinelActor};
 use super::wards::{
     Known, Panics, conversation_ward, fetch_ward, l1_ward, l2_ward, l3_ward, memory_ward,
-    model_ward, purge_ward, resolver_ward,
+    model_ward, purge_ward, resolver_ward, warming_ward,
 };
 use super::watch::Ward;
 use crate::clock::SharedClock;
 use crate::error::AskError;
 use crate::message::{
     CatchUp, ConversationHandle, Flush, LevelHandle, MemoryHandle, PurgeHandle, RegisterCleaner,
-    Slot, Touched, ask,
+    Slot, Subscribe, Touched, ask,
 };
 use crate::model::{Level, MemoryBudget, ModelLoader, Purges, SampleBatch, Versions};
 use crate::models::LocalModels;
@@ -26,6 +26,7 @@ use crate::settings::{
     ConversationSettings, FlightSettings, L1Settings, L2Settings, L3Settings, MemorySettings,
     PurgeSettings, SentinelSettings,
 };
+use crate::warming::{WarmStart, WarmingHandle, WarmingPlan, WarmingPorts};
 use crate::watchdog::{GiveBack, ProbeFactory, Subscribers};
 
 /// Longest wait for the sentinel's answer.
@@ -52,6 +53,8 @@ pub struct Plan {
     pub models: ModelPlan,
     /// How flights end.
     pub flights: FlightSettings,
+    /// What has answers ready before they are asked for, where it is on.
+    pub warming: Option<WarmingPlan>,
     /// How the sentinel watches.
     pub sentinel: SentinelSettings,
     /// Where answers come from.
@@ -109,6 +112,8 @@ pub struct Topology {
     pub budget: MemoryBudget,
     /// What was replaced in L1.
     pub versions: Versions,
+    /// Has answers ready before they are asked for.
+    pub warming: WarmingHandle,
     /// Those who learn from traffic.
     pub learners: Arc<[Slot<SampleBatch>]>,
     fetching: Arc<[Slot<Flush>]>,
@@ -153,6 +158,11 @@ impl Topology {
         ] {
             subscribers.register(RegisterCleaner { name, clean_up: clean_up.clone() });
         }
+        let warming = WarmingHandle::new();
+        if plan.warming.is_some() {
+            let changed = warming.pressure.clone();
+            subscribers.subscribe(Subscribe { name: "warming", changed });
+        }
         let mut wards = vec![
             memory_ward(plan.memory, subscribers, &memory, &known, &mut panics),
             l1_ward(plan.l1, [&l1, &l2, &l3], &touched, &known, &mut panics),
@@ -191,6 +201,17 @@ impl Topology {
             &known,
             &mut panics,
         ));
+        let mut learners = Vec::new();
+        if plan.warming.is_some() {
+            learners.push(warming.samples.clone());
+        }
+        let ports = WarmingPorts {
+            l1: l1.clone(),
+            promote: resolver.promote.clone(),
+            warm: resolver.warm.clone(),
+            clock: Arc::clone(&known.clock),
+        };
+        wards.push(warming_ward(plan.warming, ports, &warming, &mut panics));
         #[cfg(feature = "fault-injection")]
         panics.slots.extend(
             plan.others.iter().filter_map(|ward| Some((ward.name.clone(), ward.panic.clone()?))),
@@ -216,7 +237,8 @@ impl Topology {
             memory,
             budget: known.budget,
             versions: known.versions,
-            learners: Arc::default(),
+            warming,
+            learners: learners.into(),
             fetching: fetching.into(),
             sentinel,
             #[cfg(feature = "fault-injection")]
@@ -239,6 +261,12 @@ impl Topology {
         ask(&self.purging.catch_up, CatchUp, deadline).await.is_ok()
     }
 
+    /// Waits until the answers asked for most before the last stop are back in L1, at most for
+    /// `deadline`; returns how many are, if all were tried.
+    pub async fn warm_start(&self, deadline: Duration) -> Option<u64> {
+        ask(&self.warming.start, WarmStart, deadline).await.ok()
+    }
+
     /// Waits until flights have ended and what they left is written, at most for `deadline`:
     /// resolver and fetching threads, then L2 and L3, as work flows. Flights may take three
     /// quarters of it: one that hangs leaves the levels their time. Returns whether all was done.
@@ -251,7 +279,10 @@ impl Topology {
             let landed = flushed(flights, deadline.mul_f32(0.75)).await;
             // What is not recorded now is what the levels' own restarts do not know.
             flushed(vec![&self.purging.flush], LAST_OFFER.min(deadline.mul_f32(0.1))).await;
-            let written = flushed(vec![&self.conversations.flush], deadline).await;
+            let mut written = flushed(vec![&self.conversations.flush], deadline).await;
+            if self.warming.flush.is_open() {
+                written &= flushed(vec![&self.warming.flush], deadline).await;
+            }
             flushed(levels, deadline).await && landed && written
         };
         tokio::time::timeout(deadline, work).await.unwrap_or(false)

@@ -21,6 +21,7 @@ use crate::resolver::{Fetch, FetchActor, FetchPorts, Levels, ResolverActor, Reso
 use crate::settings::{
     ConversationSettings, FlightSettings, L1Settings, L2Settings, L3Settings, PurgeSettings,
 };
+use crate::warming::{WarmingActor, WarmingHandle, WarmingPlan, WarmingPorts};
 use crate::watchdog::{MemoryWatchdog, Subscribers, Surroundings};
 
 /// What several actors know together.
@@ -227,6 +228,25 @@ pub(super) fn model_ward(plan: ModelPlan, known: &Known, panics: &mut Panics) ->
         },
         move |addr| {
             ModelCacheActor::connect(addr, &shelf);
+            panic(addr);
+        },
+        move || asked.in_flight(),
+    )
+}
+
+pub(super) fn warming_ward(
+    plan: Option<WarmingPlan>,
+    ports: WarmingPorts,
+    handle: &WarmingHandle,
+    panics: &mut Panics,
+) -> Ward {
+    let Some(plan) = plan else { return Ward::off("warming") };
+    let (asked, handle, panic) = (handle.clone(), handle.clone(), panics.port("warming"));
+    Ward::on(
+        "warming",
+        move || WarmingActor::new(plan.clone(), ports.clone()),
+        move |addr| {
+            WarmingActor::connect(addr, &handle);
             panic(addr);
         },
         move || asked.in_flight(),

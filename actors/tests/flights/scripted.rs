@@ -255,6 +255,7 @@ impl Stage {
                 loader: Arc::new(|_| Err("there are none".to_owned())),
             },
             flights,
+            warming: None,
             sentinel: SentinelSettings {
                 interval: Duration::from_millis(50),
                 late_after: Duration::from_secs(2),

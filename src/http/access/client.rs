@@ -53,6 +53,11 @@ impl Clients {
         })
     }
 
+    /// Returns the caller whose key has that name.
+    pub fn named(&self, name: &str) -> Option<&Client> {
+        self.all.iter().find(|client| &*client.name == name)
+    }
+
     /// Returns a caller.
     pub fn get(&self, caller: Caller) -> Option<&Client> {
         self.all.get(caller.0)

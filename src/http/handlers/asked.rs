@@ -4,18 +4,16 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::HttpRequest;
-use actix_web::http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
-use anteroom_actors::model::{CacheKey, Form, Header, Label, LabelKind, Labels};
+use actix_web::http::header::{ACCEPT_ENCODING, HeaderValue};
+use anteroom_actors::model::CacheKey;
 use anteroom_actors::origin::OriginCall;
 use bytes::Bytes;
 use highway::{HighwayHash, HighwayHasher, Key};
 
 use super::directives::Directives;
 use super::reading::{self, Reading, Understood};
-use super::{guard, invalidation};
-use crate::caching::is_unsafe;
-use crate::canonical::{CREDENTIAL_HEADERS, KeyBody, Scope};
-use crate::forms::ask_for_usage;
+use super::{call, guard};
+use crate::canonical::{KeyBody, Scope};
 use crate::http::body;
 use crate::http::error::ApiError;
 use crate::http::memory_scope::MemoryScope;
@@ -62,7 +60,7 @@ impl Asked<'_> {
         self.request.uri().path_and_query().map_or("/", |target| target.as_str())
     }
 
-    fn reading(&self) -> Reading<'_> {
+    pub(super) fn reading(&self) -> Reading<'_> {
         Reading {
             gateway: &self.worker.gateway,
             route: self.route,
@@ -72,15 +70,6 @@ impl Asked<'_> {
             client: guard::client_of(self.worker, self.request),
             body: &self.body,
         }
-    }
-
-    /// Returns path and query as they go upstream.
-    fn upstream_target(&self) -> Box<str> {
-        if !self.route.fields_query {
-            return self.target().into();
-        }
-        let path = self.request.uri().path();
-        self.reading().query().map_or_else(|| path.into(), |query| format!("{path}?{query}").into())
     }
 
     /// Returns the request with the body that its `Content-Encoding` stands for.
@@ -190,108 +179,14 @@ impl Question<'_> {
         (scope, self.asked.conversation.unwrap_or(scope))
     }
 
-    /// Returns the upstream call that answers the request. Only headers that are in the key, or
-    /// in the scope, go along: what is not keyed cannot change an answer. A stream's usage is asked
-    /// for, whether the caller wants it or not: it is part of what is kept.
+    /// Returns the upstream call that answers the request.
     pub(super) fn call(&self) -> Arc<OriginCall> {
         Arc::new(self.origin_call())
     }
 
     /// As [`Self::call`], to be changed.
     pub(super) fn origin_call(&self) -> OriginCall {
-        let (asked, meaning) = (self.asked, &self.meaning);
-        let body = match meaning.form {
-            Form::StreamWithoutUsage => ask_for_usage(&asked.body).map(Bytes::from),
-            Form::Object | Form::Stream => None,
-        };
-        OriginCall {
-            key: meaning.key,
-            route: asked.route.index,
-            upstream: Arc::clone(&asked.route.upstream),
-            method: asked.method().into(),
-            target: asked.upstream_target(),
-            headers: self.headers(),
-            presented: self.presented(),
-            validates: asked.heeds() && !is_unsafe(asked.method()),
-            body: body.unwrap_or_else(|| asked.body.clone()),
-            form: meaning.form,
-            encoding: asked.accepted.best(),
-            lifetimes: self.directives.lifetimes(asked.route),
-            may_keep: !self.directives.no_store,
-            min_uses: asked.route.min_uses,
-            labels: self.labels(),
-            model: meaning.model.as_deref().map(Box::from),
-            apart: None,
-        }
+        let (encoding, directives) = (self.asked.accepted.best(), &self.directives);
+        call::origin_call(&self.asked.reading(), &self.meaning, directives, encoding)
     }
-
-    /// Returns all headers that an answer's Vary may name, where it counts.
-    fn presented(&self) -> Vec<Header> {
-        if !self.asked.heeds() {
-            return Vec::new();
-        }
-        let headers = self.asked.request.headers().iter();
-        headers.map(|(name, value)| own(name.as_str(), value.as_bytes())).collect()
-    }
-
-    fn headers(&self) -> Vec<Header> {
-        let asked = self.asked;
-        let mut headers: Vec<Header> = asked
-            .reading()
-            .keyed_headers()
-            .into_iter()
-            .map(|(name, value)| own(name.as_str(), value))
-            .collect();
-        for name in CREDENTIAL_HEADERS {
-            let values = asked.request.headers().get_all(name);
-            headers.extend(values.map(|value| own(name, value.as_bytes())));
-        }
-        let has = |headers: &[Header], name: &HeaderName| {
-            headers.iter().any(|header| *header.name == *name.as_str())
-        };
-        if !asked.body.is_empty() && !has(&headers, &CONTENT_TYPE) {
-            headers.push(own(CONTENT_TYPE.as_str(), b"application/json"));
-        }
-        if !has(&headers, &ACCEPT) {
-            let is_stream = self.meaning.form.is_stream();
-            let accepted: &[u8] =
-                if is_stream { b"text/event-stream" } else { b"application/json" };
-            headers.push(own(ACCEPT.as_str(), accepted));
-        }
-        headers
-    }
-
-    /// Returns what the answer can be purged by. The generation is that of now, before anything is
-    /// asked for.
-    fn labels(&self) -> Labels {
-        let generation = self.asked.worker.gateway.topology.purges.generation();
-        let mut names = self.asked.route.labels.clone();
-        if !is_unsafe(self.asked.method()) {
-            let identity = &self.asked.route.upstream_identity;
-            names.push(invalidation::label_of(identity, &self.asked.upstream_target()));
-        }
-        let scope = self.asked.scope();
-        let own = own_labels(&scope, &self.meaning, &self.directives);
-        names.extend(own.into_iter().map(|(kind, name)| Label::new(kind, name)));
-        Labels { generation, names }
-    }
-}
-
-/// Returns what the answer to a request can be purged by, beside its route's labels.
-pub(super) fn own_labels<'a>(
-    scope: &'a Scope,
-    meaning: &'a Meaning,
-    directives: &'a Directives<'_>,
-) -> Vec<(LabelKind, &'a [u8])> {
-    let mut names = vec![(LabelKind::Scope, scope.as_bytes())];
-    names.extend(meaning.model.as_ref().map(|model| (LabelKind::Model, model.as_bytes())));
-    if !directives.namespace.is_empty() {
-        names.push((LabelKind::Namespace, directives.namespace.as_bytes()));
-    }
-    names.extend(directives.tags.iter().map(|tag| (LabelKind::Tag, tag.as_bytes())));
-    names
-}
-
-fn own(name: &str, value: &[u8]) -> Header {
-    Header { name: name.into(), value: Bytes::copy_from_slice(value) }
 }

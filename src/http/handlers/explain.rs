@@ -6,7 +6,6 @@
 
 mod answer;
 mod kept;
-mod submitted;
 
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
@@ -14,15 +13,13 @@ use serde_json::json;
 
 use self::answer::{Explanation, hex};
 use self::kept::{find_kept, nearest_miss};
-use self::submitted::{Mistake, Submitted};
-use super::asked::own_labels;
+use super::call::own_labels;
 use super::directives::Directives;
 use super::proxy;
 use super::reading::{Reading, Understood};
+use super::submitted::{Mistake, Submitted, client_of};
 use crate::canonical::Profile;
 use crate::embeddings::{Split, split};
-use crate::http::access::shown::{self, Shown};
-use crate::http::access::{Caller, Client};
 use crate::http::body;
 use crate::http::gateway::Gateway;
 use crate::http::recall::Meaning;
@@ -108,18 +105,6 @@ async fn dry_run(gateway: &Gateway, mut submitted: Submitted) -> Result<Explanat
         };
     }
     Ok(explanation.found(kept, directives.wants.only_kept))
-}
-
-/// Finds who makes the request by its key, which is taken out as on the API listener.
-fn client_of<'g>(
-    gateway: &'g Gateway,
-    submitted: &mut Submitted,
-) -> Result<Option<&'g Client>, &'static str> {
-    let Some(clients) = &gateway.clients else { return Ok(None) };
-    match shown::take(&mut submitted.headers, |text| clients.keys.find(text)) {
-        Shown::Key(position) => Ok(clients.get(Caller(position))),
-        Shown::Wrong | Shown::Nothing => Err("invalid_api_key"),
-    }
 }
 
 fn describe(

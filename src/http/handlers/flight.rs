@@ -19,7 +19,7 @@ use super::hits::{How, Looked, head_of, hit, masked};
 use super::proxy::refuse;
 use super::told::{failed, finish, forwarded};
 use super::under_way::{Holds, Reading};
-use super::{conditions, guard};
+use super::{conditions, guard, unasked};
 use crate::forms::UsageFilter;
 use crate::http::counted::Watched;
 use crate::http::error::ApiError;
@@ -70,6 +70,9 @@ pub(super) async fn answer(question: &Question<'_>, under_way: UnderWay) -> Http
         // From here on the call goes on and costs its tokens, also where the caller leaves.
         holds.metering.pays(reader.role() == Role::Leads);
         let head = reader.head().await;
+        if reader.role() == Role::Leads && is_answer(&head) {
+            unasked::remember(question, &call);
+        }
         holds.metering.pays(reader.role() == Role::Leads && costs(&head));
         match head {
             FlightHead::Found(mut found) => {
@@ -140,6 +143,15 @@ pub(super) async fn answer(question: &Question<'_>, under_way: UnderWay) -> Http
                 return failed(asked, &reader, OriginError::Internal { upstream });
             }
         }
+    }
+}
+
+/// Tells whether this is an answer that may be kept, as far as its head says, or one that is.
+fn is_answer(head: &FlightHead) -> bool {
+    match head {
+        FlightHead::Found(_) => true,
+        FlightHead::Open(head) => head.status < 300,
+        _ => false,
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod asked;
 pub mod cache_admin;
+mod call;
 mod conditions;
 pub mod conversations;
 mod conversing;
@@ -22,7 +23,10 @@ mod recording;
 mod replay;
 pub mod savings;
 mod selecting;
+mod submitted;
 mod told;
+pub mod unasked;
 mod under_way;
+pub mod warming;
 
 pub use directives::STEERING_HEADERS;

@@ -1,4 +1,4 @@
-//! The request that is to be explained, as JSON describes it.
+//! A request as JSON describes it: to be explained, or to be warmed.
 
 use std::collections::BTreeMap;
 
@@ -7,6 +7,10 @@ use actix_web::http::{Method, Uri};
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+
+use crate::http::access::shown::{self, Shown};
+use crate::http::access::{Caller, Client};
+use crate::http::gateway::Gateway;
 
 /// Most headers.
 const MAX_HEADERS: usize = 256;
@@ -108,6 +112,18 @@ fn headers(text: Option<&str>) -> Result<HeaderMap, Mistake> {
         }
     }
     Ok(headers)
+}
+
+/// Finds who makes the request by its key, which is taken out as on the API listener.
+pub(super) fn client_of<'g>(
+    gateway: &'g Gateway,
+    submitted: &mut Submitted,
+) -> Result<Option<&'g Client>, &'static str> {
+    let Some(clients) = &gateway.clients else { return Ok(None) };
+    match shown::take(&mut submitted.headers, |text| clients.keys.find(text)) {
+        Shown::Key(position) => Ok(clients.get(Caller(position))),
+        Shown::Wrong | Shown::Nothing => Err("invalid_api_key"),
+    }
 }
 
 #[cfg(test)]
