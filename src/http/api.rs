@@ -21,6 +21,7 @@ use actix_web::{App, Error, HttpRequest, HttpServer};
 use rustls::ServerConfig;
 
 use super::gateway::Gateway;
+use super::handlers::contained::contained;
 use super::handlers::{conversations, guard, health, proxy};
 use super::worker::Worker;
 
@@ -56,10 +57,12 @@ impl Making {
         });
         let (showing, forgetting) = (Rc::clone(&worker), Rc::clone(&worker));
         let show = move |request: HttpRequest, name: web::Path<String>| {
-            conversations::show(Rc::clone(&showing), request, name)
+            let handling = conversations::show(Rc::clone(&showing), request.clone(), name);
+            contained(Rc::clone(&showing), request, handling)
         };
         let forget = move |request: HttpRequest, name: web::Path<String>| {
-            conversations::forget(Rc::clone(&forgetting), request, name)
+            let handling = conversations::forget(Rc::clone(&forgetting), request.clone(), name);
+            contained(Rc::clone(&forgetting), request, handling)
         };
         App::new()
             .wrap(Condition::new(guard::is_needed(&gateway), guard))
@@ -69,7 +72,8 @@ impl Making {
             .route(conversations::PATH, web::get().to(show))
             .route(conversations::PATH, web::delete().to(forget))
             .default_service(web::to(move |request: HttpRequest, payload: Payload| {
-                proxy::handle(Rc::clone(&worker), request, payload)
+                let handling = proxy::handle(Rc::clone(&worker), request.clone(), payload);
+                contained(Rc::clone(&worker), request, handling)
             }))
     }
 }

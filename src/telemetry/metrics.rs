@@ -27,6 +27,7 @@ pub struct Metrics {
     discards: IntCounterVec,
     lookups: [Histogram; 3],
     dropped: IntCounter,
+    panics: IntCounter,
     events: IntCounterVec,
     values: IntGaugeVec,
     state: IntGaugeVec,
@@ -134,6 +135,8 @@ impl Metrics {
         let lookups = histograms(&registry, &names::LOOKUP_SECONDS)?;
         let dropped = IntCounter::with_opts(opts(&names::SAMPLES_DROPPED))?;
         registry.register(Box::new(dropped.clone()))?;
+        let panics = IntCounter::with_opts(opts(&names::HANDLER_PANICS))?;
+        registry.register(Box::new(panics.clone()))?;
         let waiting = IntGauge::with_opts(opts(&names::WAITING))?;
         registry.register(Box::new(waiting.clone()))?;
         Ok(Self {
@@ -144,6 +147,7 @@ impl Metrics {
             discards: counters(&registry, &names::DISCARDS)?,
             lookups: Level::ALL.map(|level| lookups.with_label_values(&[level.label()])),
             dropped,
+            panics,
             events: counters(&registry, &names::ACTOR_EVENTS)?,
             values: gauges(&registry, &names::ACTOR_VALUES)?,
             state: gauges(&registry, &names::ACTOR_STATE)?,
@@ -170,6 +174,11 @@ impl Metrics {
     /// Returns the counter of requests without a key that is known.
     pub fn refused_keys(&self) -> IntCounter {
         self.client_requests.with_label_values(&["", "refused"])
+    }
+
+    /// Returns the counter of handlers that panicked.
+    pub const fn handler_panics(&self) -> &IntCounter {
+        &self.panics
     }
 
     /// Returns the registry.

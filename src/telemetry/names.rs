@@ -138,6 +138,13 @@ pub const SAMPLES_DROPPED: MetricName = counter(
      recorder was behind.",
 );
 
+/// Handlers that panicked.
+pub const HANDLER_PANICS: MetricName = counter(
+    "anteroom_handler_panics_total",
+    &[],
+    "One for each request on the API listener that was answered 500 because its handler panicked: a bug.",
+);
+
 /// An actor's own counters that only grow.
 pub const ACTOR_EVENTS: MetricName = counter(
     "anteroom_actor_events_total",
@@ -238,7 +245,7 @@ pub const SPENT_MONEY: MetricName = counter(
 );
 
 /// Every metric of ours.
-pub const METRICS: [MetricName; 24] = [
+pub const METRICS: [MetricName; 25] = [
     REQUESTS,
     REQUEST_SECONDS,
     RESPONSE_BYTES,
@@ -250,6 +257,7 @@ pub const METRICS: [MetricName; 24] = [
     DISCARDS,
     LOOKUP_SECONDS,
     SAMPLES_DROPPED,
+    HANDLER_PANICS,
     ACTOR_EVENTS,
     ACTOR_VALUES,
     ACTOR_STATE,

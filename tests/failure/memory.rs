@@ -1,4 +1,5 @@
-//! Memory is bounded in bytes, by a measure that counts everything..
+//! Memory is bounded in bytes, by a measure that counts everything.,
+//!
 
 use serde_json::json;
 
@@ -241,4 +242,74 @@ fn a_request_without_memory_waits_then_is_shed_and_small_ones_and_hits_go_on() {
     gateway.wait_until("all of it given back", |health| {
         actor(health, "memory").is_some_and(|memory| memory["counters"]["reserved_bytes"] == 0)
     });
+}
+
+/// many requests that never come again. What one leaves behind is given back with it: the process
+/// is as large after them as it was when its bounds were reached.
+#[test]
+fn a_long_run_of_unique_keys_leaves_the_process_as_large_as_it_was() {
+    let provider = load::echo();
+    let gateway = load::builder(&provider)
+        .sqlite()
+        .env("L1_CACHE_SIZE", 300)
+        .env("ANTEROOM__L3__MAX_BYTES", "16MiB")
+        .env("ANTEROOM__EXPLAIN__SKETCHES", 100)
+        .env("ANTEROOM__CONVERSATION__MEMORY_COUNT", 50)
+        .start();
+    let run = |round: usize, times: usize| {
+        std::thread::scope(|scope| {
+            for caller in 0..3 {
+                let gateway = &gateway;
+                scope.spawn(move || {
+                    for number in 0..times {
+                        let said = format!("unique {round}-{caller}-{number};");
+                        let mut request = chat(prompt(&said));
+                        if number % 10 == 0 {
+                            request = request
+                                .header("X-Conversation-Id", &format!("{round}-{number}-{caller}"));
+                        }
+                        load::expect_echo(&gateway.send(&request), &said);
+                    }
+                });
+            }
+        });
+        gateway.wait_for_writes();
+        gateway.rss_bytes()
+    };
+    // Until each bound is reached.
+    let first = run(0, 500);
+    let rounds: Vec<u64> = (1..=3).map(|round| run(round, 1_000)).collect();
+    let last = rounds[2];
+    assert!(last < first + 12 * MIB, "{first} then {rounds:?}\n{:#}", gateway.health());
+    assert!(last < rounds[0] + 6 * MIB, "it grows with each round: {first} then {rounds:?}");
+}
+
+/// far more answers than L1 has room for, and then what it says it holds is what it answers.
+#[test]
+fn what_l1_holds_after_many_evictions_is_what_it_answers() {
+    let provider = load::echo();
+    let gateway = load::builder(&provider)
+        .env("L1_CACHE_SIZE", 50)
+        .env("ANTEROOM__L3__ENABLED", false)
+        .env("ANTEROOM__CACHE__RECALL_LEASE", "0s")
+        .start();
+    for number in 0..500 {
+        gateway.send(&load::new(&number.to_string())).expect_status(200);
+        // One that is asked for all the time is not swept out with the others.
+        gateway.send(&load::new("hot")).expect_status(200);
+    }
+    let l1 = gateway.actor("l1");
+    let counter = |name: &str| l1["counters"][name].as_u64().expect("a number");
+    assert!(counter("evictions") + counter("insert_refusals") >= 450, "{l1}");
+    let calls = provider.num_calls_with("hot");
+    assert_eq!(calls, 1, "the hot one was asked for once");
+    // Asked without being answered anew: a miss would bring another one in.
+    let kept = (0..500).map(|number| load::new(&number.to_string())).chain([load::new("hot")]);
+    let hits = kept
+        .filter(|request| {
+            let only_kept = request.clone().header("Cache-Control", "only-if-cached");
+            gateway.send(&only_kept).status == 200
+        })
+        .count();
+    assert_eq!(u64::try_from(hits).expect("few"), counter("entries"), "{l1}");
 }

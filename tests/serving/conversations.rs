@@ -1,5 +1,5 @@
 //! Conversations: the history goes along, turns are ordered and durable, and each caller sees its
-//! own alone. A-71 (bounded history).
+//! own alone.
 
 use std::collections::BTreeMap;
 

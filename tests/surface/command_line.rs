@@ -96,7 +96,7 @@ fn the_file_beside_the_working_folder_is_found_and_a_named_one_holds_over_it() {
 }
 
 /// A file, and the words by which its reader finds what is wrong.
-const BAD_FILES: [(&str, &[&str]); 21] = [
+const BAD_FILES: [(&str, &[&str]); 26] = [
     ("l1: {max_entries: 0}", &["l1.max_entries", "0", "1–100000000"]),
     ("l1: {max_entries: -1}", &["l1.max_entries", "-1", "1–100000000"]),
     ("l1: {max_entries: many}", &["l1.max_entries", "many"]),
@@ -120,6 +120,11 @@ const BAD_FILES: [(&str, &[&str]); 21] = [
     ("admin: {listen: 0.0.0.0:9901}", &["admin.token"]),
     ("cache: {max_entry: 200MiB}", &["cache.max_entry", "l1.max_bytes"]),
     ("l1:\n  max_entries: 5\n x: [", &["config.yaml", "line"]),
+    ("l1:\n\tmax_entries: 5\n", &["config.yaml", "line 2"]),
+    ("server: {workers: two}", &["server.workers", "two", "0–1024"]),
+    ("server: {listen: '127.0.0.1'}", &["server.listen", "127.0.0.1"]),
+    ("models: {max_loaded: 0}", &["models.max_loaded", "0", "1–1000"]),
+    ("conversation: {max_history: 0}", &["conversation.max_history", "0", "1–10000"]),
     ("a: &a [x, x, x]\nb: &b [*a, *a, *a]\nc: [*b, *b, *b]\n", &["no such setting"]),
 ];
 
@@ -154,8 +159,22 @@ fn files_that_are_no_settings_are_refused() {
         assert_eq!(refused.code, Some(2), "{}{}", refused.out, refused.err);
         assert!(refused.err.contains(word), "{word} is not in: {}", refused.err);
     }
-    // An empty file sets nothing.
+    // Each line ten times the one before: a thousand million words, were they written out.
+    let mut bomb = "l0: &l0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for level in 1..9 {
+        let before = format!("*l{}, ", level - 1).repeat(10);
+        bomb.push_str(&format!("l{level}: &l{level} [{before}]\n"));
+    }
     let folder = folder();
+    write(&folder, "config.yaml", bomb);
+    let refused = run_in(folder.path(), &["serve"], &[]);
+    assert_eq!(refused.code, Some(2), "{}{}", refused.out, refused.err);
+    // One that cannot be read: also by root, who may read all files.
+    let unreadable = run_in(folder.path(), &["serve", "--config", "."], &[]);
+    assert_eq!(unreadable.code, Some(2), "{}{}", unreadable.out, unreadable.err);
+    assert!(!unreadable.err.contains("panicked"), "{}", unreadable.err);
+    // An empty file sets nothing.
+    let folder = self::folder();
     write(&folder, "config.yaml", "");
     assert_eq!(run_in(folder.path(), &["check"], &[]).code, Some(0));
 }

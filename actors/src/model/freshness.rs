@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// How far the clocks of gateways that share answers may be apart, in milliseconds.
+pub const MAX_AHEAD_MS: u64 = 60_000;
+
 /// When an answer was made and how long it may be served from then on.
 ///
 /// Wall time, because it is stored and shared; a clock that steps back yields age 0, never a
@@ -77,10 +80,15 @@ impl Freshness {
         }
     }
 
-    /// Returns the age at `wall_ms`, in milliseconds; an answer from the future is as old as it was
-    /// when it came.
+    /// Returns the age at `wall_ms`, in milliseconds; an answer from the near future is as old as it was
+    /// when it came. Where it is further ahead than [`MAX_AHEAD_MS`] a clock was set back, and nobody
+    /// knows its age: its life is over, or it would live as much longer as the clock was set back.
     pub fn age_ms(&self, wall_ms: u64) -> u64 {
         let initial_ms = u64::try_from(self.initial_age.as_millis()).unwrap_or(u64::MAX);
+        if self.made_wall_ms.saturating_sub(wall_ms) > MAX_AHEAD_MS {
+            let life_ms = u64::try_from(self.whole_life().as_millis()).unwrap_or(u64::MAX);
+            return life_ms.max(initial_ms);
+        }
         wall_ms.saturating_sub(self.made_wall_ms).saturating_add(initial_ms)
     }
 
@@ -156,6 +164,19 @@ mod tests {
         {
             assert_eq!(freshness.is_fresh(at), fresh, "at {at}");
             assert_eq!(freshness.age_ms(at), age, "at {at}");
+        }
+    }
+
+    /// FAULTS "clock jump": no answer lives longer by a clock that is set back.
+    #[test]
+    fn an_answer_from_the_far_future_is_of_no_use() {
+        let made = Freshness { made_wall_ms: 10 * MAX_AHEAD_MS, ..freshness() };
+        let near = made.made_wall_ms - MAX_AHEAD_MS;
+        assert_eq!((made.standing(near), made.age_ms(near)), (Standing::Fresh, 0));
+        for at in [near - 1, 0] {
+            assert_eq!(made.standing(at), Standing::Over, "at {at}");
+            assert!(!made.is_fresh(at) && !made.is_of_use(at), "at {at}");
+            assert_eq!(made.age_ms(at), 800, "at {at}: its whole life");
         }
     }
 

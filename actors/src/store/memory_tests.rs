@@ -401,3 +401,44 @@ fn large_entries_that_nobody_asks_for_go_where_others_have_them() {
     assert_eq!((store.entries(), store.idled()), (2, 2));
     assert!(store.bytes() < bytes / 2, "the bytes are free");
 }
+
+proptest! {
+    /// what is found and what is held change together. Whatever was inserted, resized, shed
+    /// or swept, each entry that is counted is found by its key, and no other is.
+    #[test]
+    fn what_is_found_is_what_is_held(
+        steps in prop::collection::vec((0_u8..6, 0_u8..64, 0_usize..4_000), 0..100),
+    ) {
+        let clock = ManualClock::new();
+        let mut store = store_of(settings(60, 64 * 1024));
+        let last = steps.len().saturating_sub(1);
+        for (at, (what, number, bytes)) in steps.into_iter().enumerate() {
+            match what {
+                0..=2 => {
+                    store.insert(made_at(number, bytes, clock.wall_ms()), clock.now());
+                }
+                3 => {
+                    store.shed(u64::try_from(bytes).unwrap() * 16);
+                }
+                4 => {
+                    store.resize(u64::try_from(16 * (bytes + 1)).unwrap());
+                    store.settle();
+                }
+                _ => {
+                    clock.advance(Duration::from_secs(4 * u64::from(number)));
+                    store.sweep(clock.now(), 1_000);
+                }
+            }
+            if at % 10 != 0 && at != last {
+                continue;
+            }
+            // Those whose time is over leave as they are asked for.
+            let (now, wall_ms) = (clock.now(), clock.wall_ms());
+            let found = (0..64)
+                .filter(|number| store.get(&key(*number), Form::Object, now, wall_ms).is_some())
+                .count();
+            prop_assert_eq!(store.entries(), u64::try_from(found).unwrap());
+            prop_assert_eq!(store.bytes() == 0, found == 0);
+        }
+    }
+}
