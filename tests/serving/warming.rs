@@ -6,6 +6,7 @@ use crate::support::client::Request;
 use crate::support::deadline::{PATIENCE, poll};
 use crate::support::gateway::{Gateway, chat, prompt};
 use crate::support::provider::{Gate, Provider, answer};
+use crate::support::redis::Redis;
 
 fn state(gateway: &Gateway) -> Value {
     gateway.operate(&Request::get("/api/v1/warming")).expect_status(200).json()
@@ -125,6 +126,33 @@ fn users_join_the_call_of_a_warming() {
         user.join().unwrap();
     });
     wait_for_errand(&gateway, 1);
+    assert_eq!(provider.num_calls(), 1);
+}
+
+/// The other waits for the answer of the one that calls, and has it from their Redis.
+#[test]
+fn two_gateways_that_warm_the_same_make_one_call() {
+    let (provider, redis, gate) = (Provider::start(), Redis::start(), Gate::closed());
+    let held = gate.clone();
+    provider.script(move |call| answer(call).held_by(&held));
+    let start = || {
+        let gateway = Gateway::patient().env("ANTEROOM_SECRET", "shared").sqlite();
+        gateway.upstream(&provider).redis(&redis).start()
+    };
+    let gateways = [start(), start()];
+    warm(&gateways[0], &[described("both")]);
+    provider.wait_for_calls(1);
+    warm(&gateways[1], &[described("both")]);
+    gateways[1].wait_until("waiting for the other's call", |health| {
+        let actors = health["actors"].as_array().unwrap();
+        actors.iter().any(|actor| actor["counters"]["claims_waited"] == 1)
+    });
+    gate.open();
+    for (gateway, called) in gateways.iter().zip([1, 0]) {
+        let done = wait_for_errand(gateway, 1);
+        assert_eq!((&done["ready"], &done["called"]), (&json!(1), &json!(called)), "{done}");
+        assert_eq!(gateway.send(&open_chat("both")).expect_status(200).cache(), "HIT L1");
+    }
     assert_eq!(provider.num_calls(), 1);
 }
 

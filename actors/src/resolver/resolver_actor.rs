@@ -332,7 +332,12 @@ impl Handler<Warm> for ResolverActor {
         // An answer that is its asker's alone would be nobody's here.
         let Part::Lead(writer, reader) = part else { return Box::pin(ready(Warmed::NOTHING)) };
         self.warmings += 1;
-        self.take_off(call, wants, Manner::Refreshes, (writer, in_l1));
+        // What is only guessed is left to another gateway that fetches it; what is wanted is waited for.
+        let manner = match in_l1 {
+            InsertKind::Warmed => Manner::Refreshes,
+            InsertKind::New | InsertKind::Converted | InsertKind::Encoded => Manner::Waits,
+        };
+        self.take_off(call, wants, manner, (writer, in_l1));
         Box::pin(ahead::watch(reader, self.levels.clone()))
     }
 }

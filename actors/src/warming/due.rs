@@ -70,6 +70,8 @@ impl Due {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -96,5 +98,30 @@ mod tests {
             std::iter::from_fn(|| due.next(100)).map(|(at_ms, ..)| at_ms).collect();
         assert_eq!(left, [2, 3, 50]);
         assert!(due.bytes() <= 8 * 24);
+    }
+
+    proptest! {
+        #[test]
+        fn events_come_once_each_in_the_order_of_time(
+            times in prop::collection::vec((0_u64..1_000, 0_u64..400), 0..200),
+        ) {
+            let mut due = Due::new(64);
+            let (mut now_ms, mut came, mut added) = (0, 0, 0);
+            for (at_ms, step_ms) in times {
+                let waits = due.events.len();
+                due.add(now_ms + at_ms, Event::Leaves, Tag::new(1), |_, _, _| true);
+                added += usize::from(waits < 64);
+                now_ms += step_ms;
+                let mut latest_ms = 0;
+                while let Some((at_ms, ..)) = due.next(now_ms) {
+                    prop_assert!(latest_ms <= at_ms && at_ms <= now_ms);
+                    latest_ms = at_ms;
+                    came += 1;
+                }
+                prop_assert!(due.next_ms().is_none_or(|next_ms| next_ms > now_ms));
+                prop_assert!(due.events.len() <= 64);
+            }
+            prop_assert_eq!(came + due.events.len(), added);
+        }
     }
 }

@@ -49,7 +49,9 @@ fn is_credential(header: &Header) -> bool {
 /// Lets warming repeat the call of a request whose answer is kept, if it may.
 pub(super) fn remember(question: &Question<'_>, call: &Arc<OriginCall>) {
     let warming = &question.asked.worker.gateway.settings.warming;
-    if !warming.enabled || warming.requests.as_usize() == 0 {
+    // A turn is asked once.
+    if question.asked.conversation.is_some() || !warming.enabled || warming.requests.as_usize() == 0
+    {
         return;
     }
     if let Some(call) = repeatable(question.asked.route, call) {
