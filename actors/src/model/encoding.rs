@@ -57,13 +57,16 @@ impl Encoding {
 /// Length of a body's tag, in bytes: two bodies with one tag are not to be feared.
 pub const TAG_LEN: usize = 16;
 
+/// A body in an encoding, where that is shorter. Boxed, as most entries have none.
+type Made = Option<Box<Bytes>>;
+
 /// What is worked out of a body once and served many times.
 ///
 /// Never tells two entries apart: all of it follows from the body.
 #[derive(Debug, Clone, Default)]
 pub struct Encodings {
-    gzip: OnceLock<Option<Bytes>>,
-    brotli: OnceLock<Option<Bytes>>,
+    gzip: OnceLock<Made>,
+    brotli: OnceLock<Made>,
     tag: OnceLock<[u8; TAG_LEN]>,
 }
 
@@ -79,7 +82,7 @@ impl Encodings {
     /// Returns the body in `encoding`, once that is worked out and where it is shorter; never for
     /// identity.
     pub fn ready(&self, encoding: Encoding) -> Option<&Bytes> {
-        self.slot(encoding)?.get()?.as_ref()
+        self.slot(encoding)?.get()?.as_deref()
     }
 
     /// Tells whether `encoding` is worked out, with whatever outcome; identity always is.
@@ -91,7 +94,7 @@ impl Encodings {
     /// Who asks while another works it out waits for that one.
     pub fn settle(&self, encoding: Encoding, make: impl FnOnce() -> Option<Bytes>) {
         if let Some(slot) = self.slot(encoding) {
-            slot.get_or_init(make);
+            slot.get_or_init(|| make().map(Box::new));
         }
     }
 
@@ -116,10 +119,13 @@ impl Encodings {
     /// Returns the bytes of memory that the encodings take, each as large as the allocator makes it.
     pub fn allocated_bytes(&self) -> usize {
         let slots = [&self.gzip, &self.brotli].into_iter();
-        slots.filter_map(|slot| slot.get()?.as_ref()).map(|bytes| allocated(bytes.len())).sum()
+        slots
+            .filter_map(|slot| slot.get()?.as_deref())
+            .map(|bytes| allocated(size_of::<Bytes>()) + allocated(bytes.len()))
+            .sum()
     }
 
-    const fn slot(&self, encoding: Encoding) -> Option<&OnceLock<Option<Bytes>>> {
+    const fn slot(&self, encoding: Encoding) -> Option<&OnceLock<Made>> {
         match encoding {
             Encoding::Identity => None,
             Encoding::Gzip => Some(&self.gzip),

@@ -16,6 +16,10 @@ use parking_lot::Mutex;
 use super::connection::{Purpose, SQLITE_CONVERSATIONS, SQLITE_MIGRATIONS, is_up_to_date};
 use super::failure::{Failure, reason};
 
+/// What one connection keeps of the file's pages, in KiB. The system has them in its own cache; a second
+/// copy for each connection would only take memory from L1.
+const PAGES_KIB: u32 = 256;
+
 /// Longest wait for a lock while opening, and for another thread that is opening.
 const OPENING: Duration = Duration::from_secs(1);
 /// Longest wait of a write for a lock; lookups do not wait for it.
@@ -133,7 +137,10 @@ impl SqliteFile {
         let synchronous = if self.is_kept { "FULL" } else { "NORMAL" };
         run(
             &mut open,
-            &format!("PRAGMA synchronous={synchronous}; PRAGMA journal_size_limit=67108864"),
+            &format!(
+                "PRAGMA synchronous={synchronous}; PRAGMA journal_size_limit=67108864; \
+                 PRAGMA cache_size=-{PAGES_KIB}"
+            ),
         )?;
         Ok(open)
     }

@@ -23,9 +23,6 @@ use main_shelf::MainShelf;
 use recency::Recency;
 use share::{WindowShare, scale};
 
-/// How many times as many entries as fill the capacity frequencies are kept for, at most.
-const MOST_SKETCHED_GROWTH: u64 = 2;
-
 /// Most that the warm shelf may be given of the capacity.
 pub const MOST_WARM_SHARE: f64 = 0.5;
 
@@ -47,8 +44,8 @@ pub struct Plan {
     pub capacity: u64,
     /// The most that [`Shelves::resize`] may ever make of it.
     pub ceiling: u64,
-    /// About how many entries fill `capacity`: what frequencies are kept for. Made larger than twice
-    /// that, frequencies are forgotten sooner.
+    /// About how many entries fill `capacity`: what frequencies are kept for. The room for them is
+    /// taken at the start, so that of shelves made larger later frequencies are forgotten sooner.
     pub entries: u64,
 }
 
@@ -56,13 +53,6 @@ impl Plan {
     /// The plan of shelves that hold `entries` of weight 1 and are never made larger.
     pub const fn of_entries(entries: u64) -> Self {
         Self { capacity: entries, ceiling: entries, entries }
-    }
-
-    /// For how many entries frequencies are kept. The room for them is taken at the start, filled or
-    /// not: what may become sixteen times as large is not prepared for it.
-    fn sketched(&self) -> u64 {
-        let growth = self.ceiling.div_ceil(self.capacity.max(1)).clamp(1, MOST_SKETCHED_GROWTH);
-        self.entries.saturating_mul(growth)
     }
 }
 
@@ -109,7 +99,7 @@ impl<K: Copy + Eq + Hash, V> Shelves<K, V> {
             plan: Plan { ceiling, ..plan },
             goal: plan.capacity,
             window: Recency::new(),
-            main: MainShelf::new(ceiling, plan.sketched()),
+            main: MainShelf::new(ceiling, plan.entries),
             warm: Recency::new(),
             warm_share: 0.0,
             fixed_share: share.clamp(0.0, 1.0),
