@@ -281,7 +281,11 @@ fn an_entry_that_has_become_heavier_is_weighed_again_without_ending_leases() {
     let (before, version) = (store.bytes(), versions.of(&key(1)));
     held.encodings.settle(Encoding::Gzip, || Some(Bytes::from_static(b"1234567")));
     assert_eq!(store.weigh_again(&held), Stored::Yes);
-    assert_eq!(store.bytes(), before + 8 + 32, "as much as is set aside for seven, and for where they are");
+    assert_eq!(
+        store.bytes(),
+        before + 8 + 32,
+        "as much as is set aside for seven, and for where they are"
+    );
     assert_eq!(store.entries(), 1);
     // Another's encodings, even of one as new, change nothing; nor do those of one that is gone.
     assert_eq!(store.weigh_again(&other), Stored::Refused);
