@@ -4,6 +4,7 @@
 //! * [`options`]: what is asked for; [`trace`]: the log; [`progress`]: how far it is.
 //! * [`levels`]: L1 by the gateway's own policy, L2 and L3 as lifetimes.
 //! * [`warmer`]: the levels with what the gateway's own forecast brings to L1 beforehand.
+//! * [`scaler`]: the size that L1 gets, and what it would hit at others.
 //! * [`yardsticks`]: a plain LRU as large as L1, and caches without bound; [`optimum`]: what hindsight
 //!   would have hit.
 //! * [`report`]: what came of it, for people and for programs.
@@ -16,6 +17,7 @@ pub mod optimum;
 pub mod options;
 pub mod progress;
 pub mod report;
+pub mod scaler;
 pub mod trace;
 pub mod warmer;
 pub mod yardsticks;
@@ -24,9 +26,10 @@ use std::fs::File;
 
 use levels::Levels;
 use optimum::Optimum;
-use options::{ReplayOptions, Warming};
+use options::{ReplayOptions, Switch, Warming};
 use progress::Progress;
 use report::{L1Report, Report};
+use scaler::Scaler;
 use trace::{Trace, TraceError};
 use warmer::{Warmer, WarmingReport};
 use yardsticks::{PlainLru, Unbounded};
@@ -47,19 +50,31 @@ pub fn run(options: &ReplayOptions, progress: &Progress) -> Result<Report, Trace
 pub fn replay(options: &ReplayOptions, trace: &Trace, progress: &Progress) -> Report {
     let entries = options.l1_entries_of(trace.keys());
     let lifetimes = options.lifetimes();
-    let mut levels = Levels::new(entries, options.seed, lifetimes);
-    let mut warmer = (options.warming != Warming::Off).then(|| {
-        let levels = Levels::new(entries, options.seed, lifetimes);
-        Warmer::new(levels, lifetimes, options.warming)
-    });
+    let sizes = options.scaler == Switch::On;
+    let empty = || {
+        let ceiling = if sizes { scaler::ceiling_of(entries) } else { entries };
+        Levels::with_ceiling(entries, ceiling, options.seed, lifetimes)
+    };
+    let mut levels = empty();
+    let mut warmer =
+        (options.warming != Warming::Off).then(|| Warmer::new(empty(), lifetimes, options.warming));
+    let mut scaler = (sizes || options.curve == Switch::On)
+        .then(|| Scaler::new(entries, options.seed, lifetimes, sizes));
     let mut unbounded = Unbounded::new(lifetimes);
     let mut lru = PlainLru::new(entries, lifetimes);
     let mut optimum = Optimum::new(entries, lifetimes, trace);
     let mut bar = progress.bar("replaying", trace.requests().len() as u64);
     for request in trace.requests() {
-        levels.ask(request);
+        let found = levels.ask(request);
         if let Some(warmer) = &mut warmer {
             warmer.ask(request);
+        }
+        let resized = scaler.as_mut().and_then(|it| it.answered(request, found, &levels));
+        if let Some(entries) = resized {
+            levels.resize(entries);
+            if let Some(warmer) = &mut warmer {
+                warmer.resize(entries);
+            }
         }
         unbounded.ask(request);
         lru.ask(request);
@@ -72,6 +87,7 @@ pub fn replay(options: &ReplayOptions, trace: &Trace, progress: &Progress) -> Re
         .map_or_else(WarmingReport::default, |warmer| warmer.report(requests, levels.hits().l1));
     let levels = warmer.as_ref().map_or(&levels, Warmer::levels);
     let ratio = |hits: u64| report::ratio(hits, requests);
+    let (scaler, curve) = scaler.map(|scaler| scaler.report(trace)).unzip();
     Report {
         requests,
         keys: trace.keys(),
@@ -81,6 +97,8 @@ pub fn replay(options: &ReplayOptions, trace: &Trace, progress: &Progress) -> Re
         belady_l1: ratio(optimum.hits()),
         l1: L1Report { lru: ratio(lru.hits()), hit_ratio: ratio(levels.hits().l1) },
         warming,
+        scaler,
+        curve,
         peak_bytes: levels.peak_bytes(),
         setting: report::Setting {
             l1_entries: entries,

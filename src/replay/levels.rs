@@ -96,8 +96,13 @@ pub struct Levels {
 impl Levels {
     /// Creates empty levels; L1 holds `entries`.
     pub fn new(entries: u64, seed: u64, lifetimes: Lifetimes) -> Self {
+        Self::with_ceiling(entries, entries, seed, lifetimes)
+    }
+
+    /// Creates empty levels; L1 holds `entries`, and may be given up to `ceiling`.
+    pub fn with_ceiling(entries: u64, ceiling: u64, seed: u64, lifetimes: Lifetimes) -> Self {
         Self {
-            l1: Shelves::new(Plan::of_entries(entries)),
+            l1: Shelves::new(Plan { capacity: entries, ceiling, entries: ceiling }),
             departures: Departures::default(),
             below: HashMap::new(),
             digests: Digests::new(seed),
@@ -184,6 +189,11 @@ impl Levels {
         it.filled = Filled::default();
         it.filled.look_below(now_ms, &self.lifetimes);
         self.warm(key, now_ms)
+    }
+
+    /// Gives L1 another size, in entries.
+    pub fn resize(&mut self, entries: u64) {
+        self.l1.resize(entries);
     }
 
     /// Sets which share of L1 there is for what nobody has asked for yet.

@@ -20,6 +20,15 @@ pub enum Warming {
     Off,
 }
 
+/// Whether something is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    /// It is.
+    On,
+    /// It is not.
+    Off,
+}
+
 /// Replays a log of requests.
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct ReplayOptions {
@@ -50,6 +59,17 @@ pub struct ReplayOptions {
     #[arg(long, value_name = "on|refresh|off", value_enum, default_value_t = Warming::Off)]
     #[arg(hide_possible_values = true)]
     pub warming: Warming,
+
+    /// Whether L1 gets the size that pays, between an eighth and eight times the one it begins with
+    #[arg(long, value_name = "on|off", value_enum, default_value_t = Switch::Off)]
+    #[arg(hide_possible_values = true)]
+    pub scaler: Switch,
+
+    /// Whether eight other sizes of L1 are tried, too: what they hit, and what the scaler expects them to;
+    /// always so with --scaler on
+    #[arg(long, value_name = "on|off", value_enum, default_value_t = Switch::On)]
+    #[arg(hide_possible_values = true)]
+    pub curve: Switch,
 
     /// Decides which keys collide in L1's sketch of frequencies; one seed, one result
     #[arg(long, value_name = "N", default_value_t = 1)]

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::lifetimes::{ENDLESS, Hits, Lifetimes};
+use super::scaler::{CurveReport, ScalerReport};
 use super::warmer::WarmingReport;
 
 /// What came of a replay. Serialised it is what `--json` prints; ratios are fractions of 1.
@@ -26,6 +27,10 @@ pub struct Report {
     pub l1: L1Report,
     /// What came of warming.
     pub warming: WarmingReport,
+    /// What came of sizing L1, where other sizes were tried.
+    pub scaler: Option<ScalerReport>,
+    /// L1's hit ratio by its size, likewise.
+    pub curve: Option<CurveReport>,
     /// The most bytes that L1 held: answers and what an entry costs beside.
     pub peak_bytes: u64,
     /// Under which settings; for people only.
@@ -98,6 +103,13 @@ impl fmt::Display for Report {
             for (name, value, note) in lines {
                 line(name, value, note)?;
             }
+        }
+        for decision in self.scaler.iter().flat_map(|scaler| &scaler.decisions) {
+            let note = format!("entries, after {} ({})", decision.before, decision.reason());
+            line("resized to", decision.after.to_string(), &note)?;
+        }
+        for (name, value, note) in self.curve.iter().flat_map(CurveReport::lines) {
+            line(&name, value, &note)?;
         }
         Ok(())
     }

@@ -18,6 +18,8 @@ fn options(l1_share: f64, lifetimes: Option<Lifetimes>) -> ReplayOptions {
         no_lifetimes: lifetimes.is_none(),
         ttl: lifetimes,
         warming: Warming::Off,
+        scaler: Switch::Off,
+        curve: Switch::Off,
         seed: 1,
         json: false,
     }
@@ -132,10 +134,12 @@ fn resizing_costs_little() {
 #[test]
 fn the_names_of_the_json_are_those_that_programs_know() {
     let log = "timestamp_ms,user,key,size_bytes\n0,,a,100\n1,,a,100\n2,,b,0\n";
-    let report = of(&trace::read(log.as_bytes()).unwrap(), 1.0, None);
+    let options = ReplayOptions { curve: Switch::On, ..options(1.0, None) };
+    let report = replay(&options, &trace::read(log.as_bytes()).unwrap(), &Progress::none());
     let json: serde_json::Value = serde_json::from_str(&report.json()).unwrap();
     let overhead = anteroom_actors::model::Entry::OVERHEAD_BYTES;
     let third = 1.0 / 3.0;
+    let (each, ratios) = (50 + overhead, vec![third; 8]);
     assert_eq!(
         json,
         serde_json::json!({
@@ -144,6 +148,13 @@ fn the_names_of_the_json_are_those_that_programs_know() {
             "warming": {
                 "done": 0, "used": 0, "wasted": 0, "precision": 0.0, "coverage": 0.0,
                 "uplift": 0.0, "refreshes": 0,
+            },
+            "scaler": {
+                "final_bytes": 2 * each, "best_fixed_bytes": 2 * each, "decisions": [],
+            },
+            "curve": {
+                "entries": [1, 1, 2, 3, 5, 8, 11, 16],
+                "predicted": ratios, "real": ratios, "mean_error": 0.0,
             },
             "peak_bytes": 100 + 2 * overhead,
         })

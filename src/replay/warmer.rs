@@ -105,6 +105,11 @@ impl Warmer {
         self.set_warm_share(self.forecast.warm_share());
     }
 
+    /// Gives L1 another size, in entries.
+    pub fn resize(&mut self, entries: u64) {
+        self.levels.resize(entries);
+    }
+
     /// Returns what came of it, against what L1 hit without.
     pub fn report(&self, requests: u64, l1_hits_without: u64) -> WarmingReport {
         let left = self.unused.len() as u64;

@@ -23,6 +23,8 @@ fn run(trace: &Trace, l1_share: f64, ttl: Lifetimes, warming: Warming, seed: u64
         no_lifetimes: false,
         ttl: Some(ttl),
         warming,
+        scaler: Switch::Off,
+        curve: Switch::Off,
         seed,
         json: false,
     };

@@ -22,6 +22,11 @@ impl CacheKey {
         &self.0
     }
 
+    /// Returns eight bytes of the digest, as those take it who can bear that two keys in 2^64 meet.
+    pub fn word(&self) -> u64 {
+        self.0.first_chunk::<8>().map_or(0, |first| u64::from_le_bytes(*first))
+    }
+
     /// Returns the key that [`Self::to_hex`] was asked of; `None` for anything but 64 hexadecimal
     /// digits.
     pub fn from_hex(text: &str) -> Option<Self> {

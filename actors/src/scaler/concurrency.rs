@@ -33,7 +33,7 @@ const BACK_OFF: f64 = 0.9;
 const MOST_REFUSED: f64 = 0.05;
 
 /// Between which numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct ConcurrencySettings {
     /// The least limit.
     pub least: u32,
@@ -64,8 +64,19 @@ pub enum ConcurrencyReason {
     Well,
 }
 
-/// What was seen in a window of calls.
-#[derive(Debug, Clone, Copy, PartialEq)]
+impl ConcurrencyReason {
+    /// Returns the word in logs and metrics.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Slower => "slower",
+            Self::Refusals => "refusals",
+            Self::Well => "well",
+        }
+    }
+}
+
+/// What was seen in a window of calls, and the limit under which.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct Window {
     /// Calls that ended.
     pub calls: u32,
@@ -77,6 +88,10 @@ pub struct Window {
     pub usual_seconds: f64,
     /// Most calls under way at once.
     pub most_under_way: u32,
+    /// The limit, which may lie between two whole numbers.
+    pub limit: f64,
+    /// Its bounds.
+    pub bounds: ConcurrencySettings,
 }
 
 /// Another limit.
@@ -122,13 +137,7 @@ impl ConcurrencyLimit {
 
     /// Returns the limit.
     pub fn limit(&self) -> u32 {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "between the bounds, which are whole numbers of 32 bits"
-        )]
-        let limit = self.limit.round() as u32;
-        limit
+        whole(self.limit)
     }
 
     /// Learns how a call ended, and how many were under way with it; returns the limit if it is another
@@ -155,11 +164,15 @@ impl ConcurrencyLimit {
             seconds,
             usual_seconds,
             most_under_way: self.most_under_way,
+            limit: self.limit,
+            bounds: self.settings,
         };
         (self.answered, self.refused, self.seconds, self.most_under_way) = (0, 0, 0.0, 0);
         let before = self.limit();
-        let reason = self.adapt(&window)?;
+        let adapted = adapted(&window);
+        self.limit = adapted.exact;
         let after = self.limit();
+        let reason = adapted.reason?;
         (after != before).then_some(NewLimit { before, after, reason, window })
     }
 
@@ -176,32 +189,57 @@ impl ConcurrencyLimit {
         self.usual_seconds = Some(usual);
         usual
     }
+}
 
-    fn adapt(&mut self, window: &Window) -> Option<ConcurrencyReason> {
-        let (least, most) = (f64::from(self.settings.least), f64::from(self.settings.most));
-        // A large limit falls from what was really under way: cutting what nobody uses helps nobody.
-        let used = f64::from(window.most_under_way);
-        if f64::from(window.refused) > MOST_REFUSED * f64::from(window.calls) {
-            self.limit = (self.limit.min(used.max(1.0)) * BACK_OFF).clamp(least, most);
-            return Some(ConcurrencyReason::Refusals);
-        }
-        let gradient = if window.seconds > 0.0 {
-            (TOLERANCE * window.usual_seconds / window.seconds).clamp(LEAST_GRADIENT, 1.0)
-        } else {
-            1.0
-        };
-        if gradient < 1.0 {
-            let wanted = self.limit.min(used.max(1.0)) * gradient + self.limit.sqrt();
-            let falls = self.limit + (wanted - self.limit) * SMOOTHING;
-            self.limit = falls.min(self.limit).clamp(least, most);
-            return Some(ConcurrencyReason::Slower);
-        }
-        if used * 2.0 < self.limit {
-            return None;
-        }
-        self.limit = (self.limit + self.limit.sqrt() * SMOOTHING).clamp(least, most);
-        Some(ConcurrencyReason::Well)
+/// What a window makes of the limit.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Adapted {
+    exact: f64,
+    reason: Option<ConcurrencyReason>,
+}
+
+impl Adapted {
+    /// Returns the limit.
+    pub(super) fn limit(self) -> u32 {
+        whole(self.exact)
     }
+}
+
+/// The law itself.
+pub(super) fn adapted(window: &Window) -> Adapted {
+    let ConcurrencySettings { least, most } = window.bounds;
+    let (least, most) = (f64::from(least), f64::from(most));
+    let limit = window.limit;
+    let becomes = |exact: f64, reason| Adapted { exact: exact.clamp(least, most), reason };
+    // A large limit falls from what was really under way: cutting what nobody uses helps nobody.
+    let used = f64::from(window.most_under_way).max(1.0);
+    if f64::from(window.refused) > MOST_REFUSED * f64::from(window.calls) {
+        return becomes(limit.min(used) * BACK_OFF, Some(ConcurrencyReason::Refusals));
+    }
+    let gradient = if window.seconds > 0.0 {
+        (TOLERANCE * window.usual_seconds / window.seconds).clamp(LEAST_GRADIENT, 1.0)
+    } else {
+        1.0
+    };
+    if gradient < 1.0 {
+        let wanted = limit.min(used) * gradient + limit.sqrt();
+        let falls = limit + (wanted - limit) * SMOOTHING;
+        return becomes(falls.min(limit), Some(ConcurrencyReason::Slower));
+    }
+    if used * 2.0 < limit {
+        return becomes(limit, None);
+    }
+    becomes(limit + limit.sqrt() * SMOOTHING, Some(ConcurrencyReason::Well))
+}
+
+fn whole(limit: f64) -> u32 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "between the bounds, which are whole numbers of 32 bits"
+    )]
+    let limit = limit.round() as u32;
+    limit
 }
 
 #[cfg(test)]

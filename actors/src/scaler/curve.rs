@@ -53,9 +53,10 @@ pub struct CurveBounds {
 }
 
 /// What L1 would hit at one size.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct CurvePoint {
     /// The size, in weight.
+    #[serde(rename = "bytes")]
     pub size: u64,
     /// Hits of all requests, from 0 to 1.
     pub hit_ratio: f64,
@@ -109,6 +110,7 @@ pub struct Curve {
     until_fit: u64,
     fitted_ms: u64,
     settling: u64,
+    sampled_ever: u64,
 }
 
 impl Curve {
@@ -138,6 +140,7 @@ impl Curve {
             until_fit: FIT_EVERY,
             fitted_ms: 0,
             settling: 0,
+            sampled_ever: 0,
         }
     }
 
@@ -165,6 +168,7 @@ impl Curve {
         }
         self.learn(&seen);
         if is_sampled {
+            self.sampled_ever += 1;
             self.settling = self.settling.saturating_sub(1);
             self.until_fit = self.until_fit.saturating_sub(1);
             if self.until_fit == 0 {
@@ -203,6 +207,11 @@ impl Curve {
     /// Returns how many requests of the sample [`Self::recent`] rests on.
     pub const fn evidence(&self) -> u64 {
         self.older.sampled + self.newer.sampled
+    }
+
+    /// Returns how many requests of the sample there were since the beginning.
+    pub const fn sampled_ever(&self) -> u64 {
+        self.sampled_ever
     }
 
     /// Returns which part of the keys is looked at.

@@ -117,7 +117,7 @@ fn the_sample_follows_what_answers_weigh_and_how_many_requests_come() {
     learn(&mut curve, 200_000, 1_000);
     assert!(curve.rate() > 3.0 * before, "{} after {before}", curve.rate());
     let at_leisure = curve.rate();
-    learn(&mut curve, 200_000, 1_000_000);
+    learn(&mut curve, 100_000, 1_000_000);
     assert!(curve.rate() < at_leisure / 2.0, "{} after {at_leisure}", curve.rate());
     assert!(curve.entries() <= 2 * 3 * COPY_ENTRIES);
 }
@@ -173,17 +173,17 @@ fn entries_whose_time_is_over_are_misses_and_make_room() {
 /// Many keys, and as many more: no more entries for it.
 #[test]
 fn memory_is_bounded_whatever_the_number_of_keys() {
-    let bounds = CurveBounds { least: 1_000, most: 80_000, least_weight: 1, now: 10_000 };
+    let bounds = CurveBounds { least: 500, most: 40_000, least_weight: 1, now: 5_000 };
     let mut curve = Curve::new(bounds);
     let mut sampled = HashSet::new();
     let mut after = Vec::new();
-    for number in 0..400_000 {
+    for number in 0..120_000 {
         let key = digest(number);
         if curve.is_sampled(key) {
             sampled.insert(key);
         }
         curve.asked(&asked(key, false));
-        if number % 200_000 == 199_999 {
+        if number % 60_000 == 59_999 {
             after.push(curve.entries());
         }
     }

@@ -2,10 +2,13 @@
 //!
 //! * [`curve`]: what L1 would hit at other sizes, from [`copy`] after [`copy`] of its own policy.
 //! * [`sizing`]: how many bytes L1 gets by that; [`concurrency`]: how many calls an origin gets at once.
+//! * [`l1_sizer`]: curve and sizing together; [`decision`]: what was decided and why, to be made again.
 
 mod concurrency;
 mod copy;
 mod curve;
+mod decision;
+mod l1_sizer;
 mod sizing;
 
 pub use concurrency::{
@@ -13,9 +16,9 @@ pub use concurrency::{
 };
 pub use copy::{Asked, ENDLESS};
 pub use curve::{Curve, CurveBounds, CurvePoint, SIZES};
-pub use sizing::{
-    Sizing, SizingEvidence, SizingPolicy, SizingReason, SizingSettings, hit_ratio_at,
-};
+pub use decision::{Decision, DecisionLog, What};
+pub use l1_sizer::{L1Sizer, SizerSettings};
+pub use sizing::{Sizing, SizingEvidence, SizingPolicy, SizingReason, hit_ratio_at, sized};
 
 /// Returns `part` of `whole` as a fraction; 0 of nothing.
 #[expect(clippy::cast_precision_loss, reason = "a ratio needs no more than 53 bits")]

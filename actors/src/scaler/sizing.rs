@@ -3,10 +3,12 @@
 //! The target is the smallest size that comes within half a point of the best one allowed. It is gone
 //! for when L1's own size costs more than a whole point, or when a quarter of it or more is of no use: between
 //! the two nothing moves. A move at most doubles or halves, and is followed by a time and a number of
-//! requests in which there is no other; shrinking waits for what was seen in several times as many.
+//! requests in which there is no other; shrinking waits for many times as many, and comes nearer.
 //! Only the ceiling (settings, memory) is obeyed at once.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use serde::Serialize;
 
 use super::curve::{CurvePoint, SIZES};
 
@@ -16,43 +18,35 @@ const GROW_FOR: f64 = 0.010;
 /// How near the target comes to the best size allowed.
 const NEAR: f64 = 0.005;
 
+/// How near a smaller size has to come to it: nearer, so that it is not left again soon.
+const SHRINK_NEAR: f64 = 0.002;
+
 /// A smaller size is gone for if it is at most this part of the present one.
 const SHRINK_TO: f64 = 0.75;
 
 /// Evidence for growing, in requests of the curve's sample; also what a move is followed by.
 const GROW_EVIDENCE: u64 = 500;
 
-/// Evidence for shrinking, likewise.
+/// Evidence for shrinking, and what has to come after a move, likewise.
 const SHRINK_EVIDENCE: u64 = 8_000;
 
-/// Between which sizes, and how often.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SizingSettings {
-    /// Smallest size, in bytes.
-    pub least_bytes: u64,
-    /// Largest size, in bytes, while memory allows it.
-    pub most_bytes: u64,
-    /// Shortest time between two moves of its own.
-    pub cool_down: Duration,
-}
-
-/// What a decision rests on.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// What a decision rests on: all of it, so that it can be made again.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct SizingEvidence {
     /// Hit ratio by size, smallest first.
     pub curve: [CurvePoint; SIZES],
-    /// Requests of the curve's sample behind it, of late.
+    /// Requests of the curve's sample behind it.
     pub requests: u64,
-    /// Requests of the sample since the beginning.
-    pub requests_ever: u64,
     /// L1's size now, in bytes.
     pub now_bytes: u64,
-    /// Most bytes that memory allows.
-    pub allowed_bytes: u64,
+    /// Least bytes by the settings.
+    pub least_bytes: u64,
+    /// Most bytes that settings and memory allow.
+    pub most_bytes: u64,
 }
 
 /// Why L1 gets another size.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SizingReason {
     /// More room would hit more.
@@ -63,6 +57,18 @@ pub enum SizingReason {
     OverBound,
     /// It is less than the settings allow.
     UnderBound,
+}
+
+impl SizingReason {
+    /// Returns the word in logs.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::GrowthPays => "growth_pays",
+            Self::RoomIsUnused => "room_is_unused",
+            Self::OverBound => "over_bound",
+            Self::UnderBound => "under_bound",
+        }
+    }
 }
 
 /// Another size.
@@ -79,44 +85,63 @@ pub struct Sizing {
 /// Decides over L1's size.
 #[derive(Debug, Clone)]
 pub struct SizingPolicy {
-    settings: SizingSettings,
-    moved_at: Option<Instant>,
-    /// Requests of the sample at the last move.
+    cool_down_ms: u64,
+    moved_at_ms: Option<u64>,
+    /// Requests of the sample, of all time, at the last move.
     moved_after: u64,
 }
 
 impl SizingPolicy {
-    /// Creates a policy that has not moved yet.
-    pub const fn new(settings: SizingSettings) -> Self {
-        Self { settings, moved_at: None, moved_after: 0 }
+    /// Creates a policy that has not moved yet; its own moves are `cool_down` apart at least.
+    pub fn new(cool_down: Duration) -> Self {
+        let cool_down_ms = u64::try_from(cool_down.as_millis()).unwrap_or(u64::MAX);
+        Self { cool_down_ms, moved_at_ms: None, moved_after: 0 }
     }
 
-    /// Returns the size to be taken now, if it is another one.
-    pub fn decide(&mut self, evidence: &SizingEvidence, now: Instant) -> Option<Sizing> {
-        let SizingSettings { least_bytes, most_bytes, .. } = self.settings;
-        let most = most_bytes.min(evidence.allowed_bytes).max(1);
-        let least = least_bytes.min(most);
-        let bounded = |bytes, reason| Some(Sizing { bytes, reason, gain: 0.0 });
-        let sizing = if evidence.now_bytes > most {
-            bounded(most, SizingReason::OverBound)
-        } else if evidence.now_bytes < least {
-            bounded(least, SizingReason::UnderBound)
-        } else if self.is_resting(evidence, now) {
-            None
-        } else {
-            by_curve(evidence, least, most)
-        }?;
-        (self.moved_at, self.moved_after) = (Some(now), evidence.requests_ever);
+    /// Returns the size to be taken now, if it is another one; `requests_ever` are those of the sample
+    /// since the beginning.
+    pub fn decide(
+        &mut self,
+        evidence: &SizingEvidence,
+        requests_ever: u64,
+        now_ms: u64,
+    ) -> Option<Sizing> {
+        let sizing = sized(evidence)?;
+        let rest = match sizing.reason {
+            SizingReason::GrowthPays => Some(GROW_EVIDENCE),
+            SizingReason::RoomIsUnused => Some(SHRINK_EVIDENCE),
+            SizingReason::OverBound | SizingReason::UnderBound => None,
+        };
+        if rest.is_some_and(|requests| self.is_resting(requests, requests_ever, now_ms)) {
+            return None;
+        }
+        (self.moved_at_ms, self.moved_after) = (Some(now_ms), requests_ever);
         Some(sizing)
     }
 
-    fn is_resting(&self, evidence: &SizingEvidence, now: Instant) -> bool {
-        let cool_down = self.settings.cool_down;
-        let is_warm = self
-            .moved_at
-            .is_some_and(|moved_at| now.saturating_duration_since(moved_at) < cool_down);
-        let since = evidence.requests_ever.saturating_sub(self.moved_after);
-        is_warm || since < GROW_EVIDENCE || evidence.requests < GROW_EVIDENCE
+    /// Tells whether the last move was a moment ago, or fewer than `requests`.
+    fn is_resting(&self, requests: u64, requests_ever: u64, now_ms: u64) -> bool {
+        let since_ms = self.moved_at_ms.map(|moved_at_ms| now_ms.saturating_sub(moved_at_ms));
+        since_ms.is_some_and(|since_ms| {
+            since_ms < self.cool_down_ms
+                || requests_ever.saturating_sub(self.moved_after) < requests
+        })
+    }
+}
+
+/// Returns the size that `evidence` speaks for, if it is another one.
+pub fn sized(evidence: &SizingEvidence) -> Option<Sizing> {
+    let most = evidence.most_bytes.max(1);
+    let least = evidence.least_bytes.min(most);
+    let bounded = |bytes, reason| Some(Sizing { bytes, reason, gain: 0.0 });
+    if evidence.now_bytes > most {
+        bounded(most, SizingReason::OverBound)
+    } else if evidence.now_bytes < least {
+        bounded(least, SizingReason::UnderBound)
+    } else if evidence.requests < GROW_EVIDENCE {
+        None
+    } else {
+        by_curve(evidence, least, most)
     }
 }
 
@@ -125,11 +150,14 @@ fn by_curve(evidence: &SizingEvidence, least: u64, most: u64) -> Option<Sizing> 
     let at = |size| hit_ratio_at(&evidence.curve, size);
     let (best, here) = (at(most), at(now));
     let sizes = evidence.curve.iter().map(|point| point.size.clamp(least, most));
-    let target = sizes.chain([most]).find(|size| best - at(*size) <= NEAR).unwrap_or(most);
-    let (bytes, reason) = if best - here > GROW_FOR && target > now {
-        (target.min(now.saturating_mul(2)), SizingReason::GrowthPays)
-    } else if evidence.requests >= SHRINK_EVIDENCE && target <= part(now, SHRINK_TO) {
-        (target.max(now / 2), SizingReason::RoomIsUnused)
+    let within = |near: f64| {
+        sizes.clone().chain([most]).find(|size| best - at(*size) <= near).unwrap_or(most)
+    };
+    let (wanted, enough) = (within(NEAR), within(SHRINK_NEAR));
+    let (bytes, reason) = if best - here > GROW_FOR && wanted > now {
+        (wanted.min(now.saturating_mul(2)), SizingReason::GrowthPays)
+    } else if evidence.requests >= SHRINK_EVIDENCE && enough <= part(now, SHRINK_TO) {
+        (enough.max(now / 2), SizingReason::RoomIsUnused)
     } else {
         return None;
     };
