@@ -209,6 +209,7 @@ async fn assemble(settings: Settings) -> Result<Arc<Gateway>, ServeError> {
         },
         flights: settings.flights(),
         warming,
+        scaler: settings.scaler(),
         sentinel: settings.sentinel(),
         origin: factory,
         others: vec![recorder_ward(&metrics, &recorder)],

@@ -196,3 +196,50 @@ pub struct MemorySettings {
     /// Time between two rounds of cleaning without pressure.
     pub tidy_every: Duration,
 }
+
+/// Whether the scaler acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScalerMode {
+    /// It decides, and what it decides is done.
+    On,
+    /// It decides and says so; nothing is done.
+    Advise,
+}
+
+impl ScalerMode {
+    /// Returns the word in settings and on the operations API.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::On => "on",
+            Self::Advise => "advise",
+        }
+    }
+}
+
+/// What the scaler goes by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScalerSettings {
+    /// Whether it acts.
+    pub mode: ScalerMode,
+    /// L1's size at first, in bytes.
+    pub l1_bytes: u64,
+    /// How long L1 keeps an entry, in milliseconds.
+    pub residence_ms: u64,
+    /// Time between two looks at what was measured.
+    pub interval: Duration,
+    /// How L1 is sized.
+    pub sizer: SizerSettings,
+}
+
+/// Between which sizes L1 is kept, and how often it gets another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SizerSettings {
+    /// Smallest size, in bytes.
+    pub least_bytes: u64,
+    /// Largest size, in bytes, while memory allows it.
+    pub most_bytes: u64,
+    /// No entry weighs less, in bytes.
+    pub least_weight: u64,
+    /// Shortest time between two moves of its own.
+    pub cool_down: Duration,
+}

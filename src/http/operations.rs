@@ -12,7 +12,7 @@ use actix_web::{Error, HttpRequest, HttpResponse};
 use serde_json::json;
 
 use super::gateway::Gateway;
-use super::handlers::{cache_admin, explain, health, savings, warming};
+use super::handlers::{cache_admin, explain, health, savings, scaling, warming};
 
 /// Path of the metrics.
 pub const METRICS_PATH: &str = "/metrics";
@@ -31,6 +31,7 @@ pub fn configure(config: &mut ServiceConfig) {
         .route("/health/actors", web::get().to(health::actors))
         .route(METRICS_PATH, web::get().to(metrics))
         .route("/api/v1/savings", web::get().to(savings::show))
+        .route("/api/v1/scaling", web::get().to(scaling::show))
         .service(
             web::resource(WARMING_PATH)
                 .route(web::get().to(warming::show))

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use anteroom_actors::model::Entry;
-use anteroom_actors::scaler::{Asked, Decision, ENDLESS, L1Sizer, SIZES, SizerSettings};
+use anteroom_actors::scaler::{Asked, Decision, ENDLESS, L1Sizer, SIZES};
+use anteroom_actors::settings::SizerSettings;
 use serde::Serialize;
 
 use super::levels::Levels;

@@ -150,10 +150,10 @@ fn the_names_of_the_json_are_those_that_programs_know() {
                 "uplift": 0.0, "refreshes": 0,
             },
             "scaler": {
-                "final_bytes": 2 * each, "best_fixed_bytes": 2 * each, "decisions": [],
+                "final_bytes": 2 * each, "best_fixed_bytes": each, "decisions": [],
             },
             "curve": {
-                "entries": [1, 1, 2, 3, 5, 8, 11, 16],
+                "entries": [1, 1, 2, 3, 5, 7, 11, 16],
                 "predicted": ratios, "real": ratios, "mean_error": 0.0,
             },
             "peak_bytes": 100 + 2 * overhead,

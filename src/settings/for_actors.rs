@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use anteroom_actors::settings::{
     BreakerSettings, ConversationSettings, Database, EncodingSettings, FlightSettings, L1Settings,
-    L2Settings, L3Settings, MemorySettings, PurgeSettings, SentinelSettings,
+    L2Settings, L3Settings, MemorySettings, PurgeSettings, ScalerMode, ScalerSettings,
+    SentinelSettings, SizerSettings,
 };
 use anteroom_actors::warming::{BudgetSettings, DeskSettings, ForecastSettings};
 
 use super::validate::sqlite_path;
-use super::{Breaker, ByteSize, Settings};
+use super::{Breaker, ByteSize, ScalerChoice, Settings};
 use crate::savings::{Money, Price, PriceError, PriceTable};
 
 const DATABASE_FILE: &str = "anteroom.db";
@@ -23,6 +24,9 @@ const CONVERSATIONS_TIMEOUT: Duration = Duration::from_secs(2);
 /// Time between two looks at the process's memory, and between two rounds of cleaning without pressure.
 const READ_MEMORY_EVERY: Duration = Duration::from_secs(1);
 const TIDY_MEMORY_EVERY: Duration = Duration::from_secs(10);
+
+/// Past it L1's weights would be coarse.
+const MOST_L1_BYTES: u64 = 64 << 30;
 
 /// A record holds, beside the answer, its key, tags and headers.
 const RECORD_OVERHEAD: ByteSize = ByteSize::from_kib(64);
@@ -176,6 +180,29 @@ impl Settings {
         })
     }
 
+    /// Returns how L1 is sized, or nothing if it keeps its size.
+    pub fn scaler(&self) -> Option<ScalerSettings> {
+        let (scaler, l1) = (&self.scaler, self.l1());
+        let mode = match scaler.mode {
+            ScalerChoice::On => ScalerMode::On,
+            ScalerChoice::Advise => ScalerMode::Advise,
+            ScalerChoice::Off => return None,
+        };
+        let most_bytes = l1.max_bytes.saturating_mul(scaler.l1_span).min(MOST_L1_BYTES);
+        scaler.enabled.then(|| ScalerSettings {
+            mode,
+            l1_bytes: l1.max_bytes,
+            residence_ms: u64::try_from(l1.residence.as_millis()).unwrap_or(u64::MAX),
+            interval: scaler.interval.get(),
+            sizer: SizerSettings {
+                least_bytes: l1.max_bytes / scaler.l1_span.max(1),
+                most_bytes: most_bytes.max(l1.max_bytes),
+                least_weight: l1.max_bytes / l1.max_entries.max(1),
+                cool_down: scaler.cool_down.get(),
+            },
+        })
+    }
+
     /// Returns the file of the keys asked for most.
     pub fn hot_keys(&self) -> PathBuf {
         self.data_dir.join(HOT_KEYS_FILE)
@@ -255,6 +282,22 @@ mod tests {
         assert_eq!(warming.forecast.residence_ms, 300_000);
         settings.warming.enabled = false;
         assert!(settings.warming().is_none());
+    }
+
+    #[test]
+    fn l1_is_sized_around_its_settings_and_can_be_left_alone() {
+        let mut settings = Settings::default();
+        let scaler = settings.scaler().unwrap();
+        let SizerSettings { least_bytes, most_bytes, least_weight, .. } = scaler.sizer;
+        let bytes = 128 << 20;
+        assert_eq!((scaler.mode, scaler.l1_bytes), (ScalerMode::On, bytes));
+        assert_eq!((least_bytes, most_bytes, least_weight), (bytes / 8, bytes * 8, bytes / 1_000));
+        settings.scaler.mode = ScalerChoice::Advise;
+        assert_eq!(settings.scaler().map(|scaler| scaler.mode), Some(ScalerMode::Advise));
+        settings.scaler.mode = ScalerChoice::Off;
+        assert!(settings.scaler().is_none());
+        settings.scaler = super::super::Scaler { enabled: false, ..Default::default() };
+        assert!(settings.scaler().is_none());
     }
 
     #[test]

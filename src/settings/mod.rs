@@ -53,7 +53,7 @@ pub use levels::{Breaker, Cache, L1, L2, L3, Purge};
 pub use load::{Loaded, load};
 pub use overlay::short_forms;
 pub use prices::{ModelPrice, Prices};
-pub use resources::{Conversation, Memory, Models, Scaler};
+pub use resources::{Conversation, Memory, Models, Scaler, ScalerChoice};
 pub use response::{Redact, Response};
 pub use routes::{Reject, Route, Scope};
 pub use secret::{Secret, mask_url};

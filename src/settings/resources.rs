@@ -1,5 +1,5 @@
-//! Memory, learning and conversations: some sections are checked and shown, and not read by any
-//! part of this version yet. Unit, range and default of each key stand in `config.yaml`.
+//! Memory, sizing, conversations and local models. Unit, range and default of each key stand in
+//! `config.yaml`.
 
 use serde::{Deserialize, Serialize};
 
@@ -33,12 +33,39 @@ impl Default for Memory {
 pub struct Scaler {
     /// Whether it is done.
     pub enabled: bool,
+    /// Whether what is decided is also done.
+    pub mode: ScalerChoice,
+    /// Time between two looks.
+    pub interval: HumanDuration,
+    /// Shortest time between two sizes.
+    pub cool_down: HumanDuration,
+    /// How many times smaller, and larger, than `l1.max_bytes` L1 may become.
+    pub l1_span: u64,
 }
 
 impl Default for Scaler {
     fn default() -> Self {
-        Self { enabled: true }
+        Self {
+            enabled: true,
+            mode: ScalerChoice::On,
+            interval: HumanDuration::from_secs(10),
+            cool_down: HumanDuration::from_secs(60),
+            l1_span: 8,
+        }
     }
+}
+
+/// Whether what is decided is also done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ScalerChoice {
+    /// It is.
+    #[default]
+    On,
+    /// It is only said.
+    Advise,
+    /// Nothing is decided.
+    Off,
 }
 
 /// Histories kept for callers.

@@ -304,7 +304,7 @@ const fn value(
 }
 
 /// Every number of every actor.
-pub const ACTOR_NUMBERS: [ActorNumber; 100] = [
+pub const ACTOR_NUMBERS: [ActorNumber; 109] = [
     event("lookups", &["l1", "l2", "l3"], "a key was asked for; hit, miss, error or skipped"),
     event("hits", &["l1", "l2", "l3"], "a lookup found a fresh entry"),
     event("misses", &["l1", "l2", "l3"], "a lookup found none"),
@@ -433,6 +433,19 @@ pub const ACTOR_NUMBERS: [ActorNumber; 100] = [
     event("fallbacks", &["fetch"], "a stale answer was served in place of the origin's failure"),
     event("kept", &["fetch"], "a whole answer was judged fit and given to the levels"),
     value("orphans", &["fetch"], "calls that go on although everybody has left"),
+    event("accesses", &["scaler"], "a request was learned from"),
+    event(
+        "accesses_skipped",
+        &["scaler"],
+        "one was not, for there were too many; they count as hits at any size",
+    ),
+    value("curve_requests", &["scaler"], "requests of the sample that the present curve rests on"),
+    value("curve_entries", &["scaler"], "entries that the scaled-down copies of L1 hold"),
+    event("decisions", &["scaler"], "another size of L1 was decided on, done or only advised"),
+    event("resizes", &["scaler"], "L1 was given another size"),
+    event("resize_failures", &["scaler"], "L1 did not answer when it was told its size"),
+    value("wanted_bytes", &["scaler"], "the size that L1 was given"),
+    value("allowed_bytes", &["scaler"], "the largest size of L1 that memory allows now"),
     event("learned", &["warming"], "a request was learned from"),
     event("trials", &["warming"], "a guess was watched and not acted on"),
     event("promoted", &["warming"], "an answer was brought to L1 beforehand, without a call"),

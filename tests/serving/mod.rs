@@ -23,6 +23,7 @@ mod replicas;
 mod rfc9111;
 mod routes;
 mod savings;
+mod scaling;
 mod scopes;
 mod sdk;
 mod shaping;

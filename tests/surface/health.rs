@@ -46,6 +46,7 @@ fn every_actor_is_shown_with_all_that_is_promised() {
             "purging",
             "recorder",
             "resolver",
+            "scaler",
             "sentinel",
             "warming"
         ]

@@ -232,7 +232,7 @@ impl Curve {
             let more = (as_float(copied) - tally.copied_here) / self.rate;
             let misses = as_float(tally.misses) + more;
             // More room never serves worse, but by chance.
-            best = best.max(1.0 - misses / requests).min(1.0);
+            best = best.max((requests - misses) / requests).min(1.0);
             *point = CurvePoint { size, hit_ratio: best };
         }
         points

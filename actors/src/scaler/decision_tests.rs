@@ -1,8 +1,9 @@
 use std::time::Duration;
 
 use super::super::concurrency::{CallEnd, ConcurrencyLimit, ConcurrencySettings};
-use super::super::{Asked, ENDLESS, L1Sizer, SizerSettings};
+use super::super::{Asked, ENDLESS, L1Sizer};
 use super::*;
+use crate::settings::SizerSettings;
 
 /// Keys that all come again after `keys` others.
 fn sizer_after(keys: u64, requests: u64) -> L1Sizer {

@@ -1,24 +1,10 @@
 //! L1's size, from the requests alone: the curve and who decides by it.
 
-use std::time::Duration;
-
 use super::copy::Asked;
 use super::curve::{Curve, CurveBounds, CurvePoint, SIZES};
 use super::decision::{Decision, What};
 use super::sizing::{SizingEvidence, SizingPolicy};
-
-/// Between which sizes, and how often.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SizerSettings {
-    /// Smallest size, in bytes.
-    pub least_bytes: u64,
-    /// Largest size, in bytes, while memory allows it.
-    pub most_bytes: u64,
-    /// No entry weighs less, in bytes.
-    pub least_weight: u64,
-    /// Shortest time between two moves of its own.
-    pub cool_down: Duration,
-}
+use crate::settings::SizerSettings;
 
 /// Sizes L1.
 pub struct L1Sizer {

@@ -3,13 +3,18 @@
 //! * [`curve`]: what L1 would hit at other sizes, from [`copy`] after [`copy`] of its own policy.
 //! * [`sizing`]: how many bytes L1 gets by that; [`concurrency`]: how many calls an origin gets at once.
 //! * [`l1_sizer`]: curve and sizing together; [`decision`]: what was decided and why, to be made again.
+//! * [`headroom`]: how large memory lets L1 become; [`traffic`]: what was answered of late.
+//! * [`scaler_actor`]: moves the messages.
 
 mod concurrency;
 mod copy;
 mod curve;
 mod decision;
+mod headroom;
 mod l1_sizer;
+mod scaler_actor;
 mod sizing;
+mod traffic;
 
 pub use concurrency::{
     CallEnd, ConcurrencyLimit, ConcurrencyReason, ConcurrencySettings, NewLimit, Window,
@@ -17,8 +22,10 @@ pub use concurrency::{
 pub use copy::{Asked, ENDLESS};
 pub use curve::{Curve, CurveBounds, CurvePoint, SIZES};
 pub use decision::{Decision, DecisionLog, What};
-pub use l1_sizer::{L1Sizer, SizerSettings};
+pub use l1_sizer::L1Sizer;
+pub use scaler_actor::{ObserveScaling, ScalerActor, ScalerHandle, ScalingReport};
 pub use sizing::{Sizing, SizingEvidence, SizingPolicy, SizingReason, hit_ratio_at, sized};
+pub use traffic::TrafficReport;
 
 /// Returns `part` of `whole` as a fraction; 0 of nothing.
 #[expect(clippy::cast_precision_loss, reason = "a ratio needs no more than 53 bits")]

@@ -9,7 +9,7 @@ use super::health::SystemHealth;
 use super::sentinel_actor::{Observe, SentinelActor};
 use super::wards::{
     Known, Panics, conversation_ward, fetch_ward, l1_ward, l2_ward, l3_ward, memory_ward,
-    model_ward, purge_ward, resolver_ward, warming_ward,
+    model_ward, purge_ward, resolver_ward, scaler_ward, warming_ward,
 };
 use super::watch::Ward;
 use crate::clock::SharedClock;
@@ -22,9 +22,10 @@ use crate::model::{Level, MemoryBudget, ModelLoader, Purges, SampleBatch, Versio
 use crate::models::LocalModels;
 use crate::origin::OriginFactory;
 use crate::resolver::{FetchPorts, Levels, ResolverHandle};
+use crate::scaler::ScalerHandle;
 use crate::settings::{
     ConversationSettings, FlightSettings, L1Settings, L2Settings, L3Settings, MemorySettings,
-    PurgeSettings, SentinelSettings,
+    PurgeSettings, ScalerSettings, SentinelSettings,
 };
 use crate::warming::{WarmStart, WarmingHandle, WarmingPlan, WarmingPorts};
 use crate::watchdog::{GiveBack, ProbeFactory, Subscribers};
@@ -55,6 +56,8 @@ pub struct Plan {
     pub flights: FlightSettings,
     /// What has answers ready before they are asked for, where it is on.
     pub warming: Option<WarmingPlan>,
+    /// How L1 is sized; nothing where it keeps its size.
+    pub scaler: Option<ScalerSettings>,
     /// How the sentinel watches.
     pub sentinel: SentinelSettings,
     /// Where answers come from.
@@ -114,6 +117,8 @@ pub struct Topology {
     pub versions: Versions,
     /// Has answers ready before they are asked for.
     pub warming: WarmingHandle,
+    /// Sizes L1.
+    pub scaler: ScalerHandle,
     /// Those who learn from traffic.
     pub learners: Arc<[Slot<SampleBatch>]>,
     fetching: Arc<[Slot<Flush>]>,
@@ -163,6 +168,11 @@ impl Topology {
             let changed = warming.pressure.clone();
             subscribers.subscribe(Subscribe { name: "warming", changed });
         }
+        let scaler = ScalerHandle::new();
+        if plan.scaler.is_some() {
+            let changed = scaler.pressure.clone();
+            subscribers.subscribe(Subscribe { name: "scaler", changed });
+        }
         let mut wards = vec![
             memory_ward(plan.memory, subscribers, &memory, &known, &mut panics),
             l1_ward(plan.l1, [&l1, &l2, &l3], &touched, &known, &mut panics),
@@ -205,6 +215,9 @@ impl Topology {
         if plan.warming.is_some() {
             learners.push(warming.samples.clone());
         }
+        if plan.scaler.is_some() {
+            learners.push(scaler.samples.clone());
+        }
         let ports = WarmingPorts {
             l1: l1.clone(),
             promote: resolver.promote.clone(),
@@ -212,6 +225,8 @@ impl Topology {
             clock: Arc::clone(&known.clock),
         };
         wards.push(warming_ward(plan.warming, ports, &warming, &mut panics));
+        let ports = (&l1.resize, &memory);
+        wards.push(scaler_ward(plan.scaler, &scaler, ports, &known, &mut panics));
         #[cfg(feature = "fault-injection")]
         panics.slots.extend(
             plan.others.iter().filter_map(|ward| Some((ward.name.clone(), ward.panic.clone()?))),
@@ -238,6 +253,7 @@ impl Topology {
             budget: known.budget,
             versions: known.versions,
             warming,
+            scaler,
             learners: learners.into(),
             fetching: fetching.into(),
             sentinel,

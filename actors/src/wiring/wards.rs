@@ -11,15 +11,17 @@ use crate::cache::{L1Actor, L2Actor, L3Actor};
 use crate::clock::SharedClock;
 use crate::conversation::ConversationActor;
 use crate::message::{
-    ConversationHandle, Flush, LevelHandle, MemoryHandle, PurgeHandle, Slot, Touched,
+    ConversationHandle, Flush, LevelHandle, MemoryHandle, PurgeHandle, Resize, Slot, Touched,
 };
 use crate::model::{MemoryBudget, Purges, Versions};
 use crate::models::ModelCacheActor;
 use crate::origin::OriginFactory;
 use crate::purging::PurgeActor;
 use crate::resolver::{Fetch, FetchActor, FetchPorts, Levels, ResolverActor, ResolverHandle};
+use crate::scaler::{ScalerActor, ScalerHandle};
 use crate::settings::{
     ConversationSettings, FlightSettings, L1Settings, L2Settings, L3Settings, PurgeSettings,
+    ScalerSettings,
 };
 use crate::warming::{WarmingActor, WarmingHandle, WarmingPlan, WarmingPorts};
 use crate::watchdog::{MemoryWatchdog, Subscribers, Surroundings};
@@ -210,6 +212,30 @@ pub(super) fn memory_ward(
         },
         move |addr| {
             MemoryWatchdog::connect(addr, &handle);
+            panic(addr);
+        },
+        move || asked.in_flight(),
+    )
+}
+
+pub(super) fn scaler_ward(
+    settings: Option<ScalerSettings>,
+    handle: &ScalerHandle,
+    (resize, memory): (&Slot<Resize>, &MemoryHandle),
+    known: &Known,
+    panics: &mut Panics,
+) -> Ward {
+    let Some(settings) = settings else { return Ward::off("scaler") };
+    let (clock, asked) = (Arc::clone(&known.clock), handle.observe.clone());
+    let (resize, memory) = (resize.clone(), memory.clone());
+    let (handle, panic) = (handle.clone(), panics.port("scaler"));
+    Ward::on(
+        "scaler",
+        move || {
+            ScalerActor::new(settings.clone(), resize.clone(), memory.clone(), Arc::clone(&clock))
+        },
+        move |addr| {
+            ScalerActor::connect(addr, &handle);
             panic(addr);
         },
         move || asked.in_flight(),

@@ -256,6 +256,7 @@ impl Stage {
             },
             flights,
             warming: None,
+            scaler: None,
             sentinel: SentinelSettings {
                 interval: Duration::from_millis(50),
                 late_after: Duration::from_secs(2),

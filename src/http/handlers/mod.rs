@@ -23,6 +23,7 @@ mod reading;
 mod recording;
 mod replay;
 pub mod savings;
+pub mod scaling;
 mod selecting;
 mod submitted;
 mod told;

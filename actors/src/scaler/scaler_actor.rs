@@ -1,0 +1,293 @@
+//! The actor that sizes L1 by what is measured.
+//!
+//! Owns: the curve of L1's hit ratio, windows of what was answered, the log of decisions. Takes:
+//! [`SampleBatch`], `PressureChanged`. Answers: [`ObserveScaling`], `Ping`. Sends: `Resize` to L1,
+//! `ObserveMemory` to the watchdog. Fails how: L1 keeps its size; what was learned is learned again.
+//! Thread: an arbiter of its own, so that learning takes no time from requests.
+
+use std::time::{Duration, Instant};
+
+use actix::{
+    Actor, ActorFutureExt as _, Addr, AsyncContext as _, Context, Handler, Message, MessageResult,
+    WrapFuture as _,
+};
+
+use super::decision::{Decision, DecisionLog, What};
+use super::l1_sizer::L1Sizer;
+use super::traffic::{Traffic, TrafficReport};
+use super::{Asked, CurvePoint, SIZES, headroom};
+use crate::clock::SharedClock;
+use crate::message::{
+    ActorState, MemoryHandle, ObserveMemory, Ping, PressureChanged, Report, Resize, Slot, ask,
+};
+use crate::model::{Access, Entry, Level, Outcome, PressureState, SampleBatch};
+use crate::settings::{ScalerMode, ScalerSettings};
+
+/// Batches that may wait; past it workers drop and count them.
+const MAILBOX: usize = 256;
+
+/// Longest wait for L1 and for the watchdog.
+const ASK_DEADLINE: Duration = Duration::from_secs(1);
+
+/// Operator → scaler: what do you know, and what have you done? Deadline: a second.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "ScalingReport")]
+pub struct ObserveScaling;
+
+/// The answer to [`ObserveScaling`].
+#[derive(Debug, Clone, PartialEq, actix::MessageResponse)]
+pub struct ScalingReport {
+    /// What L1 would hit by its size, smallest first.
+    pub curve: [CurvePoint; SIZES],
+    /// Requests of the curve's sample behind it.
+    pub evidence: u64,
+    /// Which part of the keys is in the sample.
+    pub rate: f64,
+    /// L1's size, its least and its largest by the settings, and the largest that memory allows now, in
+    /// bytes.
+    pub l1_bytes: [u64; 4],
+    /// What was answered in the last minutes.
+    pub traffic: TrafficReport,
+    /// The latest decisions, oldest first.
+    pub decisions: Vec<Decision>,
+}
+
+/// Where the scaler is told and asked.
+#[derive(Debug, Clone)]
+pub struct ScalerHandle {
+    /// Takes what workers report.
+    pub samples: Slot<SampleBatch>,
+    /// Takes changes of memory pressure.
+    pub pressure: Slot<PressureChanged>,
+    /// Takes [`ObserveScaling`].
+    pub observe: Slot<ObserveScaling>,
+}
+
+impl ScalerHandle {
+    /// Creates a handle without an actor.
+    pub fn new() -> Self {
+        Self { samples: Slot::empty(), pressure: Slot::empty(), observe: Slot::empty() }
+    }
+}
+
+impl Default for ScalerHandle {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Sizes L1.
+pub struct ScalerActor {
+    settings: ScalerSettings,
+    sizer: L1Sizer,
+    traffic: Traffic,
+    log: DecisionLog,
+    resize: Slot<Resize>,
+    memory: MemoryHandle,
+    clock: SharedClock,
+    started_at: Instant,
+    pressure: PressureState,
+    allowed_bytes: u64,
+    accesses: u64,
+    skipped: u64,
+    resizes: u64,
+    failures: u64,
+}
+
+impl ScalerActor {
+    /// Creates a scaler of the L1 behind `resize`.
+    pub fn new(
+        settings: ScalerSettings,
+        resize: Slot<Resize>,
+        memory: MemoryHandle,
+        clock: SharedClock,
+    ) -> Self {
+        let sizer = L1Sizer::new(settings.sizer, settings.l1_bytes);
+        let started_at = clock.now();
+        Self {
+            traffic: Traffic::new(clock.wall_ms()),
+            allowed_bytes: settings.l1_bytes,
+            settings,
+            sizer,
+            log: DecisionLog::default(),
+            resize,
+            memory,
+            clock,
+            started_at,
+            pressure: PressureState::Nominal,
+            accesses: 0,
+            skipped: 0,
+            resizes: 0,
+            failures: 0,
+        }
+    }
+
+    /// Puts the address of a started scaler where those who tell and ask it look.
+    pub fn connect(addr: &Addr<Self>, handle: &ScalerHandle) {
+        handle.samples.put(addr.clone().recipient());
+        handle.pressure.put(addr.clone().recipient());
+        handle.observe.put(addr.clone().recipient());
+    }
+
+    fn learn(&mut self, access: &Access, at_ms: u64, wall_ms: u64) {
+        let is_hit = match access.outcome {
+            Outcome::Hit(Level::L1) => true,
+            Outcome::Hit(_) | Outcome::Stale | Outcome::Miss | Outcome::Coalesced => false,
+            // Nothing that L1's size could change.
+            Outcome::Bypass | Outcome::Error => return,
+        };
+        let residence = self.settings.residence_ms;
+        let fresh_for = access.fresh_until_ms.saturating_sub(wall_ms);
+        let good_for = if fresh_for == 0 { residence } else { residence.min(fresh_for) };
+        let weight = (access.size_bytes > 0)
+            .then(|| u64::from(access.size_bytes).saturating_add(Entry::OVERHEAD_BYTES as u64));
+        let until_ms = at_ms.saturating_add(good_for);
+        let key = access.key.word();
+        self.sizer.asked(&Asked { key, at_ms, until_ms, weight, is_hit });
+    }
+
+    /// Asks how much memory there is, then decides.
+    fn look(&mut self, ctx: &mut Context<Self>) {
+        self.traffic.turn(self.clock.wall_ms());
+        let memory = ask(&self.memory.observe, ObserveMemory, ASK_DEADLINE);
+        ctx.spawn(memory.into_actor(self).map(|report, scaler, ctx| {
+            if let Ok(report) = report {
+                let now_bytes = scaler.sizer.now_bytes();
+                scaler.pressure = report.state;
+                scaler.allowed_bytes = headroom::allowed(now_bytes, &report.reading, report.state);
+            }
+            scaler.decide(ctx);
+        }));
+    }
+
+    fn decide(&mut self, ctx: &mut Context<Self>) {
+        let applies = self.settings.mode == ScalerMode::On;
+        let decided = self.sizer.decide(self.allowed_bytes, self.clock.wall_ms());
+        if let Some(mut decision) = decided {
+            decision.applied = applies;
+            tell(&decision);
+            if applies {
+                self.resizes += 1;
+                self.resize(decision.after, ctx);
+            }
+            self.log.add(decision);
+        } else if applies {
+            // A re-created L1 has the size of the settings again.
+            self.resize(self.sizer.now_bytes(), ctx);
+        }
+    }
+
+    /// Gives L1 a size; it says which one it took.
+    fn resize(&mut self, max_bytes: u64, ctx: &mut Context<Self>) {
+        let resized = ask(&self.resize, Resize { max_bytes }, ASK_DEADLINE);
+        ctx.spawn(resized.into_actor(self).map(|taken, scaler, _| match taken {
+            Ok(bytes) if bytes != scaler.sizer.now_bytes() => scaler.sizer.resized(bytes),
+            Ok(_) => {}
+            Err(_) => scaler.failures += 1,
+        }));
+    }
+}
+
+/// Once for each decision; its evidence stands in the log of decisions.
+fn tell(decision: &Decision) {
+    let Decision { before, after, applied, what, .. } = decision;
+    let (before, after, reason) = (*before, *after, decision.reason());
+    if let What::L1Bytes { gain, evidence, .. } = what {
+        let (gain, requests) = (*gain, evidence.requests);
+        tracing::info!(before, after, reason, applied, gain, requests, "L1 gets another size");
+    }
+}
+
+impl Actor for ScalerActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX);
+        ctx.run_interval(self.settings.interval, Self::look);
+    }
+}
+
+impl Handler<SampleBatch> for ScalerActor {
+    type Result = ();
+
+    fn handle(&mut self, batch: SampleBatch, _: &mut Self::Context) {
+        let since = self.clock.now().saturating_duration_since(self.started_at);
+        let at_ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        let wall_ms = self.clock.wall_ms();
+        for access in &*batch.accesses {
+            self.learn(access, at_ms, wall_ms);
+        }
+        self.sizer.skipped(batch.dropped_accesses);
+        self.accesses += u64::try_from(batch.accesses.len()).unwrap_or(0);
+        self.skipped += batch.dropped_accesses;
+        self.traffic.take(&batch);
+    }
+}
+
+impl Handler<PressureChanged> for ScalerActor {
+    type Result = ();
+
+    fn handle(&mut self, message: PressureChanged, ctx: &mut Self::Context) {
+        self.pressure = message.state;
+        if message.state > PressureState::Nominal {
+            let now_bytes = self.sizer.now_bytes();
+            self.allowed_bytes =
+                headroom::under_pressure(now_bytes, message.state, message.target_bytes);
+            self.decide(ctx);
+        }
+    }
+}
+
+impl Handler<ObserveScaling> for ScalerActor {
+    type Result = ScalingReport;
+
+    fn handle(&mut self, _: ObserveScaling, _: &mut Self::Context) -> Self::Result {
+        let sizer = &self.settings.sizer;
+        let most = sizer.most_bytes.min(self.allowed_bytes);
+        ScalingReport {
+            curve: self.sizer.recent(),
+            evidence: self.sizer.curve().evidence(),
+            rate: self.sizer.curve().rate(),
+            l1_bytes: [self.sizer.now_bytes(), sizer.least_bytes, sizer.most_bytes, most],
+            traffic: self.traffic.report(),
+            decisions: self.log.latest().cloned().collect(),
+        }
+    }
+}
+
+impl Handler<Ping> for ScalerActor {
+    type Result = MessageResult<Ping>;
+
+    fn handle(&mut self, _: Ping, _: &mut Self::Context) -> Self::Result {
+        MessageResult(Report {
+            state: ActorState::Running,
+            pending: 0,
+            last_error: None,
+            counters: vec![
+                ("accesses", self.accesses),
+                ("accesses_skipped", self.skipped),
+                ("curve_requests", self.sizer.curve().evidence()),
+                ("curve_entries", self.sizer.curve().entries()),
+                ("decisions", self.log.count()),
+                ("resizes", self.resizes),
+                ("resize_failures", self.failures),
+                ("wanted_bytes", self.sizer.now_bytes()),
+                ("allowed_bytes", self.allowed_bytes),
+            ],
+        })
+    }
+}
+
+#[cfg(feature = "fault-injection")]
+impl Handler<crate::message::Panic> for ScalerActor {
+    type Result = ();
+
+    #[expect(clippy::panic, reason = "a test asked for it")]
+    fn handle(&mut self, _: crate::message::Panic, _: &mut Self::Context) {
+        panic!("a test asked the scaler to panic");
+    }
+}
+
+#[cfg(test)]
+#[path = "scaler_actor_tests.rs"]
+mod tests;
