@@ -6,9 +6,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::flight::FlightWriter;
 use super::lookup::Levels;
 use super::replica_claim::{Manner, ReplicaClaim, Step};
+use super::writer::FlightWriter;
 use crate::clock::SharedClock;
 use crate::message::{Claim, ClaimToken, Release, Renew, Slot};
 use crate::model::{CacheKey, Entry, Level, Wants};

@@ -11,7 +11,8 @@ use futures_util::stream::StreamExt;
 
 use super::encoder;
 use super::fetch_actor::Fallback;
-use super::flight::{FlightWriter, InsteadOf, Kept};
+use super::flight::{InsteadOf, Kept};
+use super::writer::FlightWriter;
 use crate::clock::SharedClock;
 use crate::error::OriginError;
 use crate::model::{Entry, Form, Freshness, MemoryBudget, Verdict};

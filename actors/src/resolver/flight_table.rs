@@ -4,8 +4,9 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::flight::{Flight, FlightWriter, Found};
+use super::flight::{Flight, Found};
 use super::reader::Reader;
+use super::writer::FlightWriter;
 use crate::model::{BuildKeyHasher, CacheKey, Entry, Labels, Level, Purges, Use, Wants};
 
 /// What a request for a key is to do.

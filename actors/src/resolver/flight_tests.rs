@@ -4,8 +4,10 @@ use futures_util::FutureExt as _;
 use tokio::task::yield_now;
 
 use super::*;
+use crate::model::MemoryBudget;
 use crate::resolver::reader::{FlightHead, Whole};
-use crate::settings::EncodingSettings;
+use crate::resolver::writer::NobodyReads;
+use crate::settings::{EncodingSettings, FlightSettings};
 
 fn settings() -> FlightSettings {
     FlightSettings {

@@ -14,13 +14,14 @@ use super::ahead;
 use super::claiming::Claiming;
 use super::encoder::Encoder;
 use super::fetch_actor::Fetch;
-use super::flight::{Flight, FlightWriter};
+use super::flight::Flight;
 use super::flight_table::{FlightTable, How, Part};
 use super::in_flight::InFlight;
 use super::lookup::Levels;
 use super::reader::Reader;
 use super::replica_claim::Manner;
 use super::way::{Ports, fly};
+use super::writer::FlightWriter;
 use crate::clock::SharedClock;
 use crate::message::{
     ActorState, Flush, InsertKind, Ping, Promote, Readiness, Report, Slot, Warm, Warmed,
