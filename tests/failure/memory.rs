@@ -296,7 +296,7 @@ fn a_long_run_of_unique_keys_leaves_the_process_as_large_as_it_was() {
     assert!(rounds.iter().all(|size| *size < first + 3 * MIB), "{first} then {rounds:?}");
 }
 
-/// the same with both databases, each of whose connections keeps at most 2 MiB of pages.
+/// the same with both databases, each of whose connections keeps some pages of its file.
 #[test]
 fn a_long_run_of_unique_keys_fills_the_databases_pages_and_no_more() {
     let (first, rounds) = sizes_of_a_long_run(true);
