@@ -81,7 +81,7 @@ impl Freshness {
     }
 
     /// Returns the age at `wall_ms`, in milliseconds; an answer from the near future is as old as it was
-    /// when it came. Where it is further ahead than [`MAX_AHEAD_MS`] a clock was set back, and nobody
+    /// when it came. Where it is further ahead than `MAX_AHEAD_MS` a clock was set back, and nobody
     /// knows its age: its life is over, or it would live as much longer as the clock was set back.
     pub fn age_ms(&self, wall_ms: u64) -> u64 {
         let initial_ms = u64::try_from(self.initial_age.as_millis()).unwrap_or(u64::MAX);

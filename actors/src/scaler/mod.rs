@@ -1,10 +1,10 @@
 //! Sizing by what is measured: L1's bytes, the calls to origins at once, warming's part, replicas.
 //!
-//! * [`curve`]: what L1 would hit at other sizes, from [`copy`] after [`copy`] of its own policy.
-//! * [`sizing`]: how many bytes L1 gets by that; [`concurrency`]: how many calls an origin gets at once.
-//! * [`l1_sizer`]: curve and sizing together; [`decision`]: what was decided and why, to be made again.
-//! * [`headroom`]: how large memory lets L1 become; [`traffic`]: what was answered of late.
-//! * [`scaler_actor`]: moves the messages.
+//! * `curve`: what L1 would hit at other sizes, from `copy` after `copy` of its own policy.
+//! * `sizing`: how many bytes L1 gets by that; `concurrency`: how many calls an origin gets at once.
+//! * `l1_sizer`: curve and sizing together; `decision`: what was decided and why, to be made again.
+//! * `headroom`: how large memory lets L1 become; `traffic`: what was answered of late.
+//! * `scaler_actor`: moves the messages.
 
 mod concurrency;
 mod copy;
