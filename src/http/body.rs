@@ -2,12 +2,10 @@
 
 use std::cell::RefCell;
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderValue};
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse};
@@ -15,6 +13,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::stream::{self, Stream, StreamExt};
 
 use super::error::ApiError;
+use super::holding::holding;
 use super::memory_scope::MemoryScope;
 use super::nudges::Nudges;
 use super::shape::inflate::{InflateError, content_encoding, inflate};
@@ -203,26 +202,6 @@ impl CallersBody {
     /// Held until the response has left: the rest of a dropped body in chunks would be read and
     /// thrown away for as long as the caller likes (actix-http 3.20, `h1/dispatcher.rs`).
     pub fn close_after(self, response: HttpResponse) -> HttpResponse {
-        response.map_body(|_, body| BoxBody::new(Closing { body, _unread: self }))
-    }
-}
-
-struct Closing {
-    body: BoxBody,
-    _unread: CallersBody,
-}
-
-impl MessageBody for Closing {
-    type Error = Box<dyn std::error::Error>;
-
-    fn size(&self) -> BodySize {
-        self.body.size()
-    }
-
-    fn poll_next(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        Pin::new(&mut self.body).poll_next(cx)
+        holding(response, self)
     }
 }

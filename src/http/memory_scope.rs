@@ -5,17 +5,15 @@
 //! buffer. All others wait for their bytes, and are shed where those do not come in time.
 
 use std::cell::RefCell;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use actix_web::HttpResponse;
-use actix_web::body::{BodySize, BoxBody, MessageBody};
 use anteroom_actors::model::{MemoryBudget, Reservation};
 use anteroom_actors::resolver::{FlightHold, UNRESERVED_BYTES};
 use bytes::Bytes;
 
 use super::error::ApiError;
+use super::holding::holding;
 use super::sent_entries::{SentEntries, SentEntry};
 
 /// Bodies up to this size are not counted until they are sent on.
@@ -137,33 +135,12 @@ impl<'a> MemoryScope<'a> {
         if holds_nothing {
             return response;
         }
-        response.map_body(|_, body| BoxBody::new(Sending { body, _held: held }))
+        holding(response, held)
     }
 }
 
 fn copies(length: usize) -> u64 {
     u64::try_from(length).unwrap_or(u64::MAX).saturating_mul(COPIES)
-}
-
-/// A body that is being sent, with what it holds.
-struct Sending {
-    body: BoxBody,
-    _held: Held,
-}
-
-impl MessageBody for Sending {
-    type Error = Box<dyn std::error::Error>;
-
-    fn size(&self) -> BodySize {
-        self.body.size()
-    }
-
-    fn poll_next(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        Pin::new(&mut self.body).poll_next(cx)
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
+use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::StatusCode;
 use futures_util::FutureExt as _;
 use futures_util::future::poll_fn;
+use std::pin::Pin;
 
 use super::*;
 

@@ -11,6 +11,7 @@ pub mod error;
 pub mod gateway;
 pub mod handlers;
 pub mod hit_texts;
+pub mod holding;
 pub mod memory_scope;
 pub mod nudges;
 pub mod operations;
