@@ -113,7 +113,8 @@ impl<'a> MemoryScope<'a> {
         let reserved = self.held.borrow().reserved.as_ref().map_or(0, Reservation::bytes);
         match bytes.saturating_sub(reserved) {
             0 => Ok(()),
-            missing => self.more(missing).await,
+            // In a box of its own: a small request's way need not carry the wait along.
+            missing => Box::pin(self.more(missing)).await,
         }
     }
 

@@ -13,16 +13,28 @@ use crate::http::worker::Worker;
 
 /// Runs a handler of `request`. Where it panics, what it held is given back as it unwinds, the request is
 /// answered 500, and it is counted; otherwise its connection would end without an answer.
-pub async fn contained(
+pub fn contained(
     worker: Rc<Worker>,
     request: HttpRequest,
     handling: impl Future<Output = HttpResponse>,
-) -> HttpResponse {
+) -> impl Future<Output = HttpResponse> {
     #[cfg(feature = "fault-injection")]
-    let handling = panicking(&request, handling);
-    if let Ok(response) = AssertUnwindSafe(handling).catch_unwind().await {
-        return response;
-    }
+    let handling = panicking(request.clone(), handling);
+    caught(worker, request, handling)
+}
+
+/// No `async fn`: that would hold `handling` twice, as what it was given and as what it waits for.
+pub(super) fn caught(
+    worker: Rc<Worker>,
+    request: HttpRequest,
+    handling: impl Future<Output = HttpResponse>,
+) -> impl Future<Output = HttpResponse> {
+    let outcome = AssertUnwindSafe(handling).catch_unwind();
+    outcome.map(move |outcome| outcome.unwrap_or_else(|_panic| after_a_panic(&worker, &request)))
+}
+
+#[cold]
+fn after_a_panic(worker: &Worker, request: &HttpRequest) -> HttpResponse {
     worker.gateway.metrics.handler_panics().inc();
     tracing::error!(method = %request.method(), "a handler panicked; its request is answered 500");
     let mut response = ApiError::Internal.response(form_of(request.path()));
@@ -34,7 +46,7 @@ pub async fn contained(
 /// Panics once the handler is under way, where the request says so. Test builds only.
 #[cfg(feature = "fault-injection")]
 async fn panicking(
-    request: &HttpRequest,
+    request: HttpRequest,
     handling: impl Future<Output = HttpResponse>,
 ) -> HttpResponse {
     // At its first step, or `late`: at its last.

@@ -149,8 +149,8 @@ async fn cached(
         Way::GatewayTimeout => return refuse(worker, route, arrived, &ApiError::NotKept),
     }
     if conversing::is_one(route, request) {
-        return match asked.inflated().await {
-            Ok(asked) => conversing::answer(worker, asked, under_way).await,
+        return match Box::pin(asked.inflated()).await {
+            Ok(asked) => Box::pin(conversing::answer(worker, asked, under_way)).await,
             Err(error) => refuse(worker, route, arrived, &error),
         };
     }
@@ -286,6 +286,7 @@ pub(super) fn refuse(
 
 #[cfg(test)]
 mod tests {
+    use super::super::contained::caught;
     use super::*;
 
     #[test]
@@ -305,5 +306,22 @@ mod tests {
         ] {
             assert_eq!(is_dot_segment(segment), is, "{segment}");
         }
+    }
+    /// What a thread's cache of freed memory takes, as `src/allocator.rs` sets it.
+    const MOST_BYTES: usize = 2_048;
+
+    fn size_of_future<A, B, C, F: Future>(_: impl Fn(A, B, C) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// Each request's is copied into a box: what hits have no use for belongs in a box of its own.
+    #[test]
+    fn the_way_of_a_hit_is_small() {
+        let caught = |worker: Rc<Worker>, request: HttpRequest, payload: Payload| {
+            let handling = handle(Rc::clone(&worker), request.clone(), payload);
+            caught(worker, request, handling)
+        };
+        let size = size_of_future(caught);
+        assert!(size <= MOST_BYTES, "{size} bytes");
     }
 }
