@@ -4,66 +4,32 @@ use std::collections::VecDeque;
 
 use serde::Serialize;
 
-use super::concurrency::{ConcurrencyReason, Window, adapted};
 use super::sizing::{SizingEvidence, SizingReason, sized};
 
-/// One decision.
+/// One decision on how many bytes L1 may hold.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "of", rename = "l1_bytes")]
 pub struct Decision {
     /// When, in milliseconds since the Unix epoch; in a replay, of the log's clock.
     pub at_ms: u64,
-    /// The value before.
+    /// The bytes before.
     pub before: u64,
-    /// The value decided.
+    /// The bytes decided.
     pub after: u64,
     /// Whether it was put into effect; not where the scaler only advises.
     pub applied: bool,
-    /// What it is about, why, and what it rests on.
-    #[serde(flatten)]
-    pub what: What,
-}
-
-/// What a decision is about.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "of", rename_all = "snake_case")]
-pub enum What {
-    /// How many bytes L1 may hold.
-    L1Bytes {
-        /// Why.
-        reason: SizingReason,
-        /// Expected change of the hit ratio.
-        gain: f64,
-        /// What it rests on.
-        evidence: SizingEvidence,
-    },
-    /// How many calls an origin gets at once.
-    OriginCalls {
-        /// The upstream's name.
-        upstream: String,
-        /// Why.
-        reason: ConcurrencyReason,
-        /// What it rests on.
-        evidence: Window,
-    },
+    /// Why.
+    pub reason: SizingReason,
+    /// Expected change of the hit ratio.
+    pub gain: f64,
+    /// What it rests on.
+    pub evidence: SizingEvidence,
 }
 
 impl Decision {
-    /// Decides again from what the decision rests on; the value is the same if nothing else went in.
+    /// Decides again from what the decision rests on; the bytes are the same if nothing else went in.
     pub fn again(&self) -> u64 {
-        match &self.what {
-            What::L1Bytes { evidence, .. } => {
-                sized(evidence).map_or(evidence.now_bytes, |sizing| sizing.bytes)
-            }
-            What::OriginCalls { evidence, .. } => u64::from(adapted(evidence).limit()),
-        }
-    }
-
-    /// Returns the reason's name.
-    pub const fn reason(&self) -> &'static str {
-        match &self.what {
-            What::L1Bytes { reason, .. } => reason.label(),
-            What::OriginCalls { reason, .. } => reason.label(),
-        }
+        sized(&self.evidence).map_or(self.evidence.now_bytes, |sizing| sizing.bytes)
     }
 }
 

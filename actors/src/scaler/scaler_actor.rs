@@ -12,7 +12,7 @@ use actix::{
     WrapFuture as _,
 };
 
-use super::decision::{Decision, DecisionLog, What};
+use super::decision::{Decision, DecisionLog};
 use super::l1_sizer::L1Sizer;
 use super::traffic::{Traffic, TrafficReport};
 use super::{Asked, CurvePoint, SIZES, headroom};
@@ -190,12 +190,9 @@ impl ScalerActor {
 
 /// Once for each decision; its evidence stands in the log of decisions.
 fn tell(decision: &Decision) {
-    let Decision { before, after, applied, what, .. } = decision;
-    let (before, after, reason) = (*before, *after, decision.reason());
-    if let What::L1Bytes { gain, evidence, .. } = what {
-        let (gain, requests) = (*gain, evidence.requests);
-        tracing::info!(before, after, reason, applied, gain, requests, "L1 gets another size");
-    }
+    let Decision { before, after, applied, gain, .. } = *decision;
+    let (reason, requests) = (decision.reason.label(), decision.evidence.requests);
+    tracing::info!(before, after, reason, applied, gain, requests, "L1 gets another size");
 }
 
 impl Actor for ScalerActor {

@@ -144,7 +144,7 @@ fn l1_grows_where_it_pays_and_the_decision_is_logged() {
         assert_eq!(report.evidence, 6_000);
         let [first, ..] = &report.decisions[..] else { panic!("{report:?}") };
         assert_eq!((first.before, first.after, first.applied), (8 * MIB, 16 * MIB, true));
-        assert_eq!((first.reason(), first.again()), ("growth_pays", 16 * MIB));
+        assert_eq!((first.reason.label(), first.again()), ("growth_pays", 16 * MIB));
         assert_eq!(Some(report.l1_bytes[0]), play.last_size());
     });
 }
@@ -177,7 +177,10 @@ fn without_room_in_memory_it_does_not_grow_and_under_pressure_it_shrinks() {
         tokio::task::yield_now().await;
         assert_eq!(play.last_size(), Some(5 * MIB));
         let report = play.report().await;
-        assert_eq!(report.decisions.last().map(Decision::reason), Some("over_bound"));
+        assert_eq!(
+            report.decisions.last().map(|decision| decision.reason.label()),
+            Some("over_bound")
+        );
         // Until memory is there again.
         play.stage.memory.lock().state = PressureState::Elevated;
         play.loop_over(200, 3_000).await;
