@@ -31,7 +31,7 @@ impl Default for Warming {
         Self {
             enabled: true,
             calls_at_once: 2,
-            requests: ByteSize::from_mib(16),
+            requests: ByteSize::from_mib(4),
             budget: WarmingBudget::default(),
             start_entries: 1_000,
             start_timeout: HumanDuration::from_secs(2),
