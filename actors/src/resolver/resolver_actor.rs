@@ -1,9 +1,10 @@
 //! The actor that owns the flights.
 //!
-//! Owns: the [`FlightTable`]. Answers: `Resolve` at once, with a reader; `Warm`, `Promote`, `Flush`, `Ping`. Takes:
-//! `Refresh`, `FlightEnded`, `KeyUnshareable`. Sends: `Lookup`, `Insert` to the levels, `Claim` to L2,
-//! `Fetch` to the fetching threads. Fails how: when it dies, flights on the fetching threads go on and serve their
-//! readers; those still at the levels dangle and are asked for again. Thread: an arbiter of its own.
+//! Owns: the [`FlightTable`]. Answers: `Resolve` at once, with a reader; `Encode`, `Warm`, `Promote`,
+//! `Flush`, `Ping`. Takes: `Refresh`, `FlightEnded`, `KeyUnshareable`. Sends: `Lookup`, `Insert` to the
+//! levels, `Claim` to L2, `Fetch` to the fetching threads. Fails how: when it dies, flights on the fetching
+//! threads go on and serve their readers; those still at the levels dangle and are asked for again.
+//! Thread: an arbiter of its own.
 
 use std::sync::Arc;
 
