@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anteroom_actors::clock::{SharedClock, SystemClock};
-use anteroom_actors::message::{ActorState, Slot};
+use anteroom_actors::message::ActorState;
 use anteroom_actors::warming::WarmingPlan;
 use anteroom_actors::watchdog::system_probe;
 use anteroom_actors::wiring::{MemoryPlan, ModelPlan, Plan, Topology, Ward};
@@ -29,7 +29,7 @@ use crate::http::warming::AroundWarming;
 use crate::savings::{Book, PriceError};
 use crate::scope_secret::{self, NoRandomness, Obtained};
 use crate::settings::Settings;
-use crate::telemetry::{Metrics, RecorderActor};
+use crate::telemetry::{Metrics, RecorderActor, RecorderHandle};
 use crate::tokens::{self, TokenCounter};
 use crate::upstream::billing::Billing;
 use crate::upstream::origin::Reshaping;
@@ -156,7 +156,7 @@ async fn assemble(settings: Settings) -> Result<Arc<Gateway>, ServeError> {
     let routes: Vec<&str> = settings.routes.iter().map(|route| route.name.as_str()).collect();
     let metrics = Metrics::new(prometheus::Registry::new(), &routes)
         .map_err(|error| ServeError::Metrics(error.to_string()))?;
-    let recorder = Slot::empty();
+    let recorder = RecorderHandle::new();
     let reshaper = Arc::new(Reshaper::new(&settings)?);
     let reshapes = Arc::clone(&reshaper);
     let savings = Arc::new(Book::new(settings.price_table()?, clock.wall_ms()));
@@ -212,7 +212,7 @@ async fn assemble(settings: Settings) -> Result<Arc<Gateway>, ServeError> {
         scaler: settings.scaler(),
         sentinel: settings.sentinel(),
         origin: factory,
-        others: vec![recorder_ward(&metrics, &recorder)],
+        others: vec![recorder_ward(&metrics, &savings, &clock, &recorder)],
         clock: Arc::clone(&clock),
     });
     let gateway = Arc::new(Gateway {
@@ -259,18 +259,24 @@ async fn warm_start(gateway: &Gateway) {
     }
 }
 
-fn recorder_ward(metrics: &Metrics, slot: &Slot<anteroom_actors::model::SampleBatch>) -> Ward {
-    let (metrics, slot) = (metrics.clone(), slot.clone());
+fn recorder_ward(
+    metrics: &Metrics,
+    savings: &Arc<Book>,
+    clock: &SharedClock,
+    handle: &RecorderHandle,
+) -> Ward {
+    let (metrics, handle) = (metrics.clone(), handle.clone());
+    let (savings, clock) = (Arc::clone(savings), Arc::clone(clock));
     #[cfg(feature = "fault-injection")]
-    let panic = Slot::empty();
+    let panic = anteroom_actors::message::Slot::empty();
     let ward = Ward::on(
         "recorder",
-        move || RecorderActor::new(metrics.clone()),
+        move || RecorderActor::new(metrics.clone(), Arc::clone(&savings), Arc::clone(&clock)),
         {
             #[cfg(feature = "fault-injection")]
             let panic = panic.clone();
             move |addr| {
-                slot.put(addr.clone().recipient());
+                RecorderActor::connect(&addr, &handle);
                 #[cfg(feature = "fault-injection")]
                 panic.put(addr.clone().recipient());
             }

@@ -4,8 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use anteroom_actors::clock::SharedClock;
-use anteroom_actors::message::Slot;
-use anteroom_actors::model::SampleBatch;
 use anteroom_actors::wiring::Topology;
 
 use parking_lot::Mutex;
@@ -21,7 +19,7 @@ use crate::canonical::ScopeSecret;
 use crate::explain::Sketches;
 use crate::savings::Book;
 use crate::settings::Settings;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, RecorderHandle};
 use crate::tokens::TokenCounter;
 use crate::upstream::Upstreams;
 
@@ -55,8 +53,8 @@ pub struct Gateway {
     pub counter: TokenCounter,
     /// The bound on waiting requests.
     pub admission: Admission,
-    /// Takes the workers' samples.
-    pub recorder: Slot<SampleBatch>,
+    /// Takes the workers' samples, and shows what they come to.
+    pub recorder: RecorderHandle,
     /// The metrics.
     pub metrics: Metrics,
     /// The time.

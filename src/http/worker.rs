@@ -16,7 +16,7 @@ use super::nudges::Nudges;
 use super::recall::Recall;
 use super::samples::Samples;
 use crate::savings::Ledger;
-use crate::telemetry::{LeaseHits, SentBytes};
+use crate::telemetry::{LeaseHits, LeaseHitsTold, LeaseTimes, SentBytes};
 use crate::upstream::Forwarder;
 
 /// What there is to tell is told at least so often.
@@ -67,7 +67,7 @@ impl Worker {
         gateway.under_way.lock().push(Arc::clone(&under_way));
         let lease_hits = RefCell::new(gateway.metrics.lease_hits());
         let sent = gateway.metrics.sent_bytes();
-        let samples = Samples::new(&gateway.recorder, &gateway.topology.learners);
+        let samples = Samples::new(&gateway.recorder.samples, &gateway.topology.learners);
         let worker = Rc::new(Self {
             gateway,
             recall: RefCell::new(recall),
@@ -148,6 +148,17 @@ impl Worker {
         }
     }
 
+    fn flush_lease_hits(&self) {
+        let mut routes = self.lease_hits.borrow_mut();
+        routes.iter_mut().for_each(LeaseHits::flush);
+        let untold = routes.iter().enumerate();
+        let times: LeaseTimes =
+            untold.filter_map(|(route, hits)| Some((route, hits.untold()?))).collect();
+        if !times.is_empty() && self.gateway.recorder.lease_hits.tell(LeaseHitsTold { times }) {
+            routes.iter_mut().for_each(LeaseHits::told);
+        }
+    }
+
     /// Brings what was saved to the gateway's book.
     fn flush_savings(&self) {
         let mut savings = self.savings.borrow_mut();
@@ -166,9 +177,7 @@ impl Worker {
     /// Sends what has come together. What the receivers cannot take is dropped: counting never
     /// waits.
     pub fn flush(&self) {
-        for hits in self.lease_hits.borrow_mut().iter_mut() {
-            hits.flush();
-        }
+        self.flush_lease_hits();
         for bytes in &self.sent {
             bytes.flush();
         }

@@ -71,6 +71,11 @@ impl Book {
         self.ledger.lock().hit_in_part(route, model.unwrap_or_default(), call);
     }
 
+    /// Returns the sum of all.
+    pub fn total(&self) -> Saved {
+        self.ledger.lock().total()
+    }
+
     /// Returns all sums, by route and model, and the sum of them all: of one moment.
     pub fn read(&self) -> (Vec<Line>, Saved) {
         let ledger = self.ledger.lock();

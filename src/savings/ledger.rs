@@ -62,6 +62,23 @@ impl Saved {
         self.spent_calls = self.spent_calls.saturating_add(spent_calls);
     }
 
+    /// Returns what was added since `earlier`.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        // Without `..`: a new field does not compile until it is taken off.
+        let Self { calls, input_tokens, output_tokens, upstream_time, money, spent, spent_calls } =
+            *earlier;
+        Self {
+            calls: self.calls.saturating_sub(calls),
+            input_tokens: self.input_tokens.saturating_sub(input_tokens),
+            output_tokens: self.output_tokens.saturating_sub(output_tokens),
+            upstream_time: self.upstream_time.saturating_sub(upstream_time),
+            money: self.money.saturating_sub(money),
+            spent: self.spent.saturating_sub(spent),
+            spent_calls: self.spent_calls.saturating_sub(spent_calls),
+        }
+    }
+
     /// Returns the sum of this, `times` over.
     #[must_use]
     pub fn times(self, times: u64) -> Self {

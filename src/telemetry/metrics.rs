@@ -5,12 +5,12 @@ use std::time::Duration;
 use anteroom_actors::message::ActorState;
 use anteroom_actors::model::{Encoding, Level, Outcome, SampleBatch};
 use anteroom_actors::wiring::{ActorHealth, SystemHealth};
-use prometheus::local::{LocalHistogram, LocalIntCounter};
 use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
     Registry,
 };
 
+use super::lease_hits::LeaseHits;
 use super::names::{self, MetricName};
 use super::savings::SavingsMetrics;
 use super::sent::{SentBytes, SentCounters};
@@ -58,26 +58,6 @@ struct RouteMetrics {
     seconds: Vec<Histogram>,
     upstream: Histogram,
     sent: Vec<SentCounters>,
-}
-
-/// What one worker answered from its leases on one route, until it is flushed into the metrics.
-pub struct LeaseHits {
-    requests: LocalIntCounter,
-    seconds: LocalHistogram,
-}
-
-impl LeaseHits {
-    /// Counts one hit.
-    pub fn record(&mut self, total: Duration) {
-        self.requests.inc();
-        self.seconds.observe(total.as_secs_f64());
-    }
-
-    /// Brings what was counted into the metrics.
-    pub fn flush(&mut self) {
-        self.requests.flush();
-        self.seconds.flush();
-    }
 }
 
 pub(super) fn opts(metric: &MetricName) -> Opts {
@@ -190,8 +170,7 @@ impl Metrics {
     pub fn lease_hits(&self) -> Vec<LeaseHits> {
         let hit = Outcome::Hit(Level::L1).index();
         let counts = self.routes.iter().filter_map(|route| {
-            let (requests, seconds) = (route.requests.get(hit)?, route.seconds.get(hit)?);
-            Some(LeaseHits { requests: requests.local(), seconds: seconds.local() })
+            Some(LeaseHits::new(route.requests.get(hit)?, route.seconds.get(hit)?))
         });
         counts.collect()
     }
@@ -199,6 +178,20 @@ impl Metrics {
     /// Returns a worker's own counts of bytes, one a route.
     pub fn sent_bytes(&self) -> Vec<SentBytes> {
         self.routes.iter().map(|route| SentBytes::new(&route.sent)).collect()
+    }
+
+    /// Returns the bytes of all routes' bodies before they were encoded and as they left, by
+    /// [`Encoding::index`]: what the workers have flushed.
+    pub fn sent_so_far(&self) -> [(u64, u64); Encoding::ALL.len()] {
+        let mut sums = [(0, 0); Encoding::ALL.len()];
+        for route in &self.routes {
+            for ((original, sent), counters) in sums.iter_mut().zip(&route.sent) {
+                let (more_original, more_sent) = counters.so_far();
+                *original += more_original;
+                *sent += more_sent;
+            }
+        }
+        sums
     }
 
     /// Returns the counters of bytes that a route sends in `encoding`.

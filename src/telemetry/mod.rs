@@ -1,12 +1,20 @@
-//! Metrics and logs.
+//! Metrics, windows of what was answered of late, and logs.
 
+mod histogram;
+mod lease_hits;
 pub mod logging;
 mod metrics;
 pub mod names;
 mod recorder_actor;
 mod savings;
 mod sent;
+mod stretch;
+mod windows;
 
-pub use metrics::{ClientMetrics, LeaseHits, Metrics};
-pub use recorder_actor::RecorderActor;
+pub use histogram::{CLASSES, Histogram, RELATIVE_ERROR, Summary};
+pub use lease_hits::LeaseHits;
+pub use metrics::{ClientMetrics, Metrics};
+pub use recorder_actor::{LeaseHitsTold, ObserveWindow, RecorderActor, RecorderHandle};
 pub use sent::{SentBytes, SentCounters};
+pub use stretch::{Flows, LeaseTimes, Stretch};
+pub use windows::{Looked, Window, Windows};

@@ -28,6 +28,11 @@ impl SentCounters {
         self.sent.inc_by(number(sent));
     }
 
+    /// Returns the bytes so far: before they were encoded, and as they left.
+    pub(super) fn so_far(&self) -> (u64, u64) {
+        (self.original.get(), self.sent.get())
+    }
+
     fn local(&self) -> LocalSent {
         LocalSent { original: self.original.local(), sent: self.sent.local() }
     }
