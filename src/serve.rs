@@ -157,7 +157,7 @@ async fn assemble(settings: Settings) -> Result<Arc<Gateway>, ServeError> {
     let metrics = Metrics::new(prometheus::Registry::new(), &routes)
         .map_err(|error| ServeError::Metrics(error.to_string()))?;
     let recorder = RecorderHandle::new();
-    let reshaper = Arc::new(Reshaper::new(&settings)?);
+    let reshaper = Arc::new(Reshaper::new(&settings)?.counting(metrics.payload()));
     let reshapes = Arc::clone(&reshaper);
     let savings = Arc::new(Book::new(settings.price_table()?, clock.wall_ms()));
     let models = tokens::shelf();

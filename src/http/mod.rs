@@ -16,6 +16,7 @@ pub mod memory_scope;
 pub mod nudges;
 pub mod operations;
 pub mod outgoing;
+pub mod performance;
 pub mod pieces;
 pub mod purge_request;
 pub mod recall;

@@ -12,7 +12,7 @@ use actix_web::{Error, HttpRequest, HttpResponse};
 use serde_json::json;
 
 use super::gateway::Gateway;
-use super::handlers::{cache_admin, explain, health, savings, scaling, warming};
+use super::handlers::{cache_admin, explain, health, performance, savings, scaling, warming};
 
 /// Path of the metrics.
 pub const METRICS_PATH: &str = "/metrics";
@@ -23,6 +23,9 @@ pub const EXPLAIN_PATH: &str = "/api/v1/cache/explain";
 /// Path of warming.
 pub const WARMING_PATH: &str = "/api/v1/warming";
 
+/// Path of the document of the whole system.
+pub const PERFORMANCE_PATH: &str = "/api/v1/performance";
+
 /// Adds the operations listener's routes.
 pub fn configure(config: &mut ServiceConfig) {
     config
@@ -30,6 +33,7 @@ pub fn configure(config: &mut ServiceConfig) {
         .route("/health/ready", web::get().to(health::ready))
         .route("/health/actors", web::get().to(health::actors))
         .route(METRICS_PATH, web::get().to(metrics))
+        .route(PERFORMANCE_PATH, web::get().to(performance::show))
         .route("/api/v1/savings", web::get().to(savings::show))
         .route("/api/v1/scaling", web::get().to(scaling::show))
         .service(

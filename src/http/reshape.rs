@@ -10,6 +10,7 @@ use super::shape::minify::minify;
 use super::shape::nulls::{drop_nulls, drop_nulls_in_events};
 use super::shape::redact::{DEFAULT_NAMES, DEFAULT_PATTERNS, RedactError, Redactor};
 use crate::settings::Settings;
+use crate::telemetry::PayloadCounters;
 use crate::upstream::origin::OnPieces;
 
 /// Reshapes the answers of all routes.
@@ -18,6 +19,7 @@ pub struct Reshaper {
     redactor: Arc<Redactor>,
     minifies: bool,
     routes: Vec<Rules>,
+    counters: Option<PayloadCounters>,
 }
 
 /// What is done to a route's answers beside that.
@@ -54,7 +56,14 @@ impl Reshaper {
             redactor: Arc::new(Redactor::new(&names, &patterns)?),
             minifies: settings.response.optimize_json,
             routes: routes.collect(),
+            counters: None,
         })
+    }
+
+    /// Counts the bytes of whole answers in `counters`.
+    #[must_use]
+    pub fn counting(self, counters: PayloadCounters) -> Self {
+        Self { counters: Some(counters), ..self }
     }
 
     /// Returns how a whole answer with this `head` is reshaped, if it is: an error loses what is
@@ -62,8 +71,14 @@ impl Reshaper {
     /// (RFC 9111 §5.2.2.6), is left alone.
     pub fn whole(&self, route: usize, head: &Head) -> Option<Reshape> {
         let work = self.work(route, head).filter(|_| !head.streamed)?;
-        let redactor = Arc::clone(&self.redactor);
-        Some(Box::new(move |body: &Bytes| work.on(body, &redactor)))
+        let (redactor, counters) = (Arc::clone(&self.redactor), self.counters.clone());
+        Some(Box::new(move |body: &Bytes| {
+            let changed = work.on(body, &redactor);
+            if let Some(counters) = &counters {
+                counters.add(body.len(), changed.as_ref().unwrap_or(body).len());
+            }
+            changed
+        }))
     }
 
     /// Returns how a stream with this `head` is reshaped event by event, if it is. Its white space

@@ -13,7 +13,7 @@ use prometheus::{
 use super::lease_hits::LeaseHits;
 use super::names::{self, MetricName};
 use super::savings::SavingsMetrics;
-use super::sent::{SentBytes, SentCounters};
+use super::sent::{PayloadCounters, SentBytes, SentCounters};
 use crate::savings::Line;
 
 /// All metrics, with the hot ones looked up once.
@@ -37,6 +37,7 @@ pub struct Metrics {
     client_requests: IntCounterVec,
     client_tokens: IntCounterVec,
     savings: SavingsMetrics,
+    payload: PayloadCounters,
 }
 
 /// Metrics of one client key.
@@ -137,6 +138,7 @@ impl Metrics {
             client_requests: counters(&registry, &names::CLIENT_REQUESTS)?,
             client_tokens: counters(&registry, &names::CLIENT_TOKENS)?,
             savings: SavingsMetrics::new(&registry)?,
+            payload: PayloadCounters::new(&registry)?,
             registry,
         })
     }
@@ -192,6 +194,16 @@ impl Metrics {
             }
         }
         sums
+    }
+
+    /// Returns the counters of whole answers' bytes before and after they were reshaped.
+    pub fn payload(&self) -> PayloadCounters {
+        self.payload.clone()
+    }
+
+    /// Returns what they have counted.
+    pub fn payload_so_far(&self) -> (u64, u64) {
+        self.payload.so_far()
     }
 
     /// Returns the counters of bytes that a route sends in `encoding`.

@@ -15,6 +15,6 @@ pub use histogram::{CLASSES, Histogram, RELATIVE_ERROR, Summary};
 pub use lease_hits::LeaseHits;
 pub use metrics::{ClientMetrics, Metrics};
 pub use recorder_actor::{LeaseHitsTold, ObserveWindow, RecorderActor, RecorderHandle};
-pub use sent::{SentBytes, SentCounters};
+pub use sent::{PayloadCounters, SentBytes, SentCounters};
 pub use stretch::{Flows, LeaseTimes, Stretch};
 pub use windows::{Looked, Window, Windows};

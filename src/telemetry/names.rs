@@ -83,6 +83,22 @@ pub const ORIGINAL_BYTES: MetricName = counter(
      anteroom_response_bytes_total was spared.",
 );
 
+/// Bytes of whole JSON answers as they came.
+pub const PAYLOAD_ORIGINAL_BYTES: MetricName = counter(
+    "anteroom_payload_original_bytes_total",
+    &[],
+    "One for each byte of a whole answer of an upstream as it came, of those from which white space, \
+     nulls or what is sensitive is taken out. Streams and answers past the cache do not count.",
+);
+
+/// The same as they were kept.
+pub const PAYLOAD_BYTES: MetricName = counter(
+    "anteroom_payload_bytes_total",
+    &[],
+    "One for each byte of the same answers as they were kept and sent on: what is less than in \
+     anteroom_payload_original_bytes_total was spared.",
+);
+
 /// Time to the upstream's head.
 pub const UPSTREAM_SECONDS: MetricName = histogram(
     "anteroom_upstream_duration_seconds",
@@ -245,11 +261,13 @@ pub const SPENT_MONEY: MetricName = counter(
 );
 
 /// Every metric of ours.
-pub const METRICS: [MetricName; 25] = [
+pub const METRICS: [MetricName; 27] = [
     REQUESTS,
     REQUEST_SECONDS,
     RESPONSE_BYTES,
     ORIGINAL_BYTES,
+    PAYLOAD_ORIGINAL_BYTES,
+    PAYLOAD_BYTES,
     UPSTREAM_SECONDS,
     UPSTREAM_ERRORS,
     UPSTREAM_RETRIES,

@@ -105,7 +105,8 @@ impl RecorderActor {
 }
 
 fn flows(metrics: &Metrics, savings: &Book) -> Flows {
-    Flows { bodies: metrics.sent_so_far(), saved: savings.total() }
+    let (bodies, reshaped) = (metrics.sent_so_far(), metrics.payload_so_far());
+    Flows { bodies, reshaped, saved: savings.total() }
 }
 
 impl Actor for RecorderActor {

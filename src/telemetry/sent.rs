@@ -2,7 +2,10 @@
 
 use anteroom_actors::model::Encoding;
 use prometheus::local::LocalIntCounter;
-use prometheus::{IntCounter, IntCounterVec};
+use prometheus::{IntCounter, IntCounterVec, Registry};
+
+use super::metrics::opts;
+use super::names;
 
 /// The counters of one route and one encoding.
 #[derive(Debug, Clone)]
@@ -35,6 +38,38 @@ impl SentCounters {
 
     fn local(&self) -> LocalSent {
         LocalSent { original: self.original.local(), sent: self.sent.local() }
+    }
+}
+
+/// Bytes of whole answers before and after they were reshaped. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct PayloadCounters {
+    original: IntCounter,
+    kept: IntCounter,
+}
+
+impl PayloadCounters {
+    pub(super) fn new(registry: &Registry) -> prometheus::Result<Self> {
+        let counter = |metric| -> prometheus::Result<IntCounter> {
+            let counter = IntCounter::with_opts(opts(metric))?;
+            registry.register(Box::new(counter.clone()))?;
+            Ok(counter)
+        };
+        Ok(Self {
+            original: counter(&names::PAYLOAD_ORIGINAL_BYTES)?,
+            kept: counter(&names::PAYLOAD_BYTES)?,
+        })
+    }
+
+    /// Counts an answer.
+    pub fn add(&self, original: usize, kept: usize) {
+        self.original.inc_by(number(original));
+        self.kept.inc_by(number(kept));
+    }
+
+    /// Returns the bytes so far: as they came, and as they were kept.
+    pub(super) fn so_far(&self) -> (u64, u64) {
+        (self.original.get(), self.kept.get())
     }
 }
 

@@ -15,6 +15,8 @@ pub type LeaseTimes = Vec<(usize, Histogram)>;
 pub struct Flows {
     /// Bytes of bodies before they were encoded and as they left, by [`Encoding::index`].
     pub bodies: [(u64, u64); Encoding::ALL.len()],
+    /// Bytes of whole answers as they came, and as they were reshaped.
+    pub reshaped: (u64, u64),
     /// What was saved and spent.
     pub saved: Saved,
 }
@@ -24,22 +26,28 @@ impl Flows {
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
         let mut bodies = self.bodies;
-        for ((original, sent), (old_original, old_sent)) in bodies.iter_mut().zip(earlier.bodies) {
-            *original = original.saturating_sub(old_original);
-            *sent = sent.saturating_sub(old_sent);
+        for (own, old) in bodies.iter_mut().zip(earlier.bodies) {
+            *own = less(*own, old);
         }
-        Self { bodies, saved: self.saved.since(&earlier.saved) }
+        let reshaped = less(self.reshaped, earlier.reshaped);
+        Self { bodies, reshaped, saved: self.saved.since(&earlier.saved) }
     }
 
     fn add(&mut self, more: &Self) {
-        for ((original, sent), (more_original, more_sent)) in
-            self.bodies.iter_mut().zip(more.bodies)
-        {
-            *original = original.saturating_add(more_original);
-            *sent = sent.saturating_add(more_sent);
+        for (own, more) in self.bodies.iter_mut().zip(more.bodies) {
+            *own = plus(*own, more);
         }
+        self.reshaped = plus(self.reshaped, more.reshaped);
         self.saved.add(&more.saved);
     }
+}
+
+const fn less(whole: (u64, u64), part: (u64, u64)) -> (u64, u64) {
+    (whole.0.saturating_sub(part.0), whole.1.saturating_sub(part.1))
+}
+
+const fn plus(one: (u64, u64), other: (u64, u64)) -> (u64, u64) {
+    (one.0.saturating_add(other.0), one.1.saturating_add(other.1))
 }
 
 /// A stretch of time. Bounds: a histogram for each route and outcome, and one for each route's

@@ -91,6 +91,7 @@ fn samples_are_counted_by_route_outcome_level_and_failure() {
 fn what_grows_elsewhere_is_there_by_what_it_grew() {
     let flows = |bytes, calls| Flows {
         bodies: [(bytes, bytes / 2), (0, 0), (0, 0)],
+        reshaped: (bytes, bytes),
         saved: Saved { calls, ..Saved::default() },
     };
     let clock = ManualClock::new();
@@ -101,11 +102,11 @@ fn what_grows_elsewhere_is_there_by_what_it_grew() {
     }
     let seen = |window| {
         let flows = windows.look(window, clock.now()).stretch.flows;
-        (flows.bodies[0], flows.saved.calls)
+        (flows.bodies[0], flows.reshaped, flows.saved.calls)
     };
     // The first two steps are over and too old.
-    assert_eq!(seen(Window::Minute), ((120, 60), 12));
-    assert_eq!(seen(Window::Hour), ((140, 70), 14));
+    assert_eq!(seen(Window::Minute), ((120, 60), (120, 120), 12));
+    assert_eq!(seen(Window::Hour), ((140, 70), (140, 140), 14));
 }
 
 proptest! {

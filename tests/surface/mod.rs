@@ -7,5 +7,6 @@ mod cors;
 mod environment;
 mod health;
 mod metrics;
+mod performance;
 mod secrets;
 mod tls;

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use crate::model::{MemoryReading, PressureState};
 
-/// Shares of the limit, in thousandths, at which states begin.
-const ELEVATED_FROM: u64 = 800;
-const CRITICAL_FROM: u64 = 950;
+/// Share of the limit, in thousandths, at which memory begins to be short.
+pub const ELEVATED_FROM: u64 = 800;
+/// Share of the limit, in thousandths, at which it begins to be very short.
+pub const CRITICAL_FROM: u64 = 950;
 
 /// Shares below which they end.
 const ELEVATED_UNTIL: u64 = 750;

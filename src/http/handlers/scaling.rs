@@ -28,7 +28,8 @@ pub async fn show(gateway: Data<Gateway>) -> HttpResponse {
     }
 }
 
-fn report_json(mode: &str, report: &ScalingReport) -> Value {
+/// Returns what `report` shows.
+pub(in crate::http) fn report_json(mode: &str, report: &ScalingReport) -> Value {
     let [bytes, least_bytes, most_bytes, allowed_bytes] = report.l1_bytes;
     json!({
         "mode": mode,

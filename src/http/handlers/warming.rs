@@ -124,20 +124,28 @@ fn away() -> HttpResponse {
 }
 
 fn state_json(gateway: &Gateway, state: &WarmingState) -> Value {
-    let (keys, contexts, bytes) = state.patterns;
     let hottest: Vec<Value> = state
         .hottest
         .iter()
         .map(|(key, requests)| json!({"key": key.to_hex(), "requests": rounded(*requests)}))
         .collect();
     let errands: Vec<Value> = state.errands.iter().map(progress_json).collect();
+    let mut shown = summary_json(gateway, state);
+    shown["enabled"] = json!(true);
+    shown["patterns"]["hottest"] = json!(hottest);
+    shown["critical"] = json!(critical_json(state));
+    shown["errands"] = json!(errands);
+    shown
+}
+
+/// Returns the state without what names single answers and requests.
+pub(in crate::http) fn summary_json(gateway: &Gateway, state: &WarmingState) -> Value {
+    let (keys, contexts, bytes) = state.patterns;
     let counts = &state.counts;
     json!({
-        "enabled": true,
         "paused": state.paused,
         "patterns": {
             "learned": counts.learned, "keys": keys, "sequences": contexts, "bytes": bytes,
-            "hottest": hottest,
         },
         "queue": {
             "lookups": {"waiting": state.waiting.0, "under_way": state.under_way.0},
@@ -149,8 +157,6 @@ fn state_json(gateway: &Gateway, state: &WarmingState) -> Value {
         "requests": {
             "known": state.requests.0, "bytes": state.requests.1, "not_known": counts.unknown,
         },
-        "critical": critical_json(state),
-        "errands": errands,
     })
 }
 
