@@ -129,6 +129,8 @@ impl Histogram {
         }
         let at = class - self.first;
         if at >= self.counts.len() {
+            // Not doubled, as a vector would: many are held, and few grow often.
+            self.counts.reserve_exact(at + 1 - self.counts.len());
             self.counts.resize(at + 1, 0);
         }
         if let Some(own) = self.counts.get_mut(at) {

@@ -97,17 +97,8 @@ fn what_is_ill_is_named_and_the_rest_goes_on() {
     ];
     for (row, (change, ill, status)) in table.iter().enumerate() {
         let document = made(*change);
-        assert_eq!((document.status, &document.ill[..]), (*status, &ill.map_owned()[..]), "{row}");
-    }
-}
-
-trait MapOwned {
-    fn map_owned(&self) -> Vec<String>;
-}
-
-impl MapOwned for &[&str] {
-    fn map_owned(&self) -> Vec<String> {
-        self.iter().map(|&text| text.to_owned()).collect()
+        let named: Vec<String> = ill.iter().map(|&name| name.to_owned()).collect();
+        assert_eq!((document.status, document.ill), (*status, named), "{row}");
     }
 }
 
