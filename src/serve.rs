@@ -276,7 +276,7 @@ fn recorder_ward(
             #[cfg(feature = "fault-injection")]
             let panic = panic.clone();
             move |addr| {
-                RecorderActor::connect(&addr, &handle);
+                RecorderActor::connect(addr, &handle);
                 #[cfg(feature = "fault-injection")]
                 panic.put(addr.clone().recipient());
             }

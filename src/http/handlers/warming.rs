@@ -130,33 +130,49 @@ fn state_json(gateway: &Gateway, state: &WarmingState) -> Value {
         .map(|(key, requests)| json!({"key": key.to_hex(), "requests": rounded(*requests)}))
         .collect();
     let errands: Vec<Value> = state.errands.iter().map(progress_json).collect();
-    let mut shown = summary_json(gateway, state);
-    shown["enabled"] = json!(true);
-    shown["patterns"]["hottest"] = json!(hottest);
-    shown["critical"] = json!(critical_json(state));
-    shown["errands"] = json!(errands);
-    shown
+    let (keys, contexts, bytes) = state.patterns;
+    json!({
+        "enabled": true,
+        "paused": state.paused,
+        "patterns": {
+            "learned": state.counts.learned, "keys": keys, "sequences": contexts, "bytes": bytes,
+            "hottest": hottest,
+        },
+        "queue": queue_json(state),
+        "ledger": ledger_json(state),
+        "budget": budget_json(gateway, state),
+        "requests": requests_json(state),
+        "critical": critical_json(state),
+        "errands": errands,
+    })
 }
 
 /// Returns the state without what names single answers and requests.
 pub(in crate::http) fn summary_json(gateway: &Gateway, state: &WarmingState) -> Value {
     let (keys, contexts, bytes) = state.patterns;
-    let counts = &state.counts;
     json!({
         "paused": state.paused,
         "patterns": {
-            "learned": counts.learned, "keys": keys, "sequences": contexts, "bytes": bytes,
+            "learned": state.counts.learned, "keys": keys, "sequences": contexts, "bytes": bytes,
         },
-        "queue": {
-            "lookups": {"waiting": state.waiting.0, "under_way": state.under_way.0},
-            "calls": {"waiting": state.waiting.1, "under_way": state.under_way.1},
-            "given_up": counts.given_up,
-        },
+        "queue": queue_json(state),
         "ledger": ledger_json(state),
         "budget": budget_json(gateway, state),
-        "requests": {
-            "known": state.requests.0, "bytes": state.requests.1, "not_known": counts.unknown,
-        },
+        "requests": requests_json(state),
+    })
+}
+
+fn queue_json(state: &WarmingState) -> Value {
+    json!({
+        "lookups": {"waiting": state.waiting.0, "under_way": state.under_way.0},
+        "calls": {"waiting": state.waiting.1, "under_way": state.under_way.1},
+        "given_up": state.counts.given_up,
+    })
+}
+
+fn requests_json(state: &WarmingState) -> Value {
+    json!({
+        "known": state.requests.0, "bytes": state.requests.1, "not_known": state.counts.unknown,
     })
 }
 
