@@ -212,6 +212,7 @@ async fn assemble(settings: Settings) -> Result<Arc<Gateway>, ServeError> {
         scaler: settings.scaler(),
         sentinel: settings.sentinel(),
         origin: factory,
+        gates: settings.gates(),
         others: vec![recorder_ward(&metrics, &savings, &clock, &recorder)],
         clock: Arc::clone(&clock),
     });

@@ -283,6 +283,14 @@ pub enum OriginError {
         /// When another call may be let through.
         retry_after: Duration,
     },
+    /// As many calls are under way as it takes, and this one waited in vain: nothing was sent.
+    #[error("upstream {upstream} has as many calls under way as it takes; try again later")]
+    Overloaded {
+        /// The upstream's name in the settings.
+        upstream: String,
+        /// When there may be a place.
+        retry_after: Duration,
+    },
     /// Something of ours broke; the text tells no internals.
     #[error("the call to upstream {upstream} failed inside the gateway")]
     Internal {
@@ -302,6 +310,7 @@ impl OriginError {
             Self::TooLarge { .. } => "too_large",
             Self::Abandoned { .. } => "abandoned",
             Self::BreakerOpen { .. } => "breaker_open",
+            Self::Overloaded { .. } => "overloaded",
             Self::Internal { .. } => "internal",
         }
     }
@@ -314,8 +323,14 @@ impl OriginError {
         }
     }
 
+    /// Tells whether the origin was left alone: the call has cost nothing.
+    pub const fn is_unsent(&self) -> bool {
+        matches!(self, Self::BreakerOpen { .. } | Self::Overloaded { .. })
+    }
+
     /// Tells whether the next asker may lead a new flight: only before any byte of an answer,
-    /// and not after a time-out, which everyone has already waited for, nor past an open breaker.
+    /// and not after a time-out, which everyone has already waited for, nor past an open breaker or a
+    /// full gate.
     pub const fn is_retryable(&self) -> bool {
         matches!(self, Self::Connect { .. } | Self::NoAnswer { .. } | Self::Abandoned { .. })
     }

@@ -23,6 +23,8 @@ pub struct OriginCall {
     pub route: usize,
     /// Name of the upstream in the settings.
     pub upstream: Arc<str>,
+    /// Who shares its answer; zero for all callers.
+    pub scope: u64,
     /// Request method.
     pub method: Box<str>,
     /// Path and query, as received.

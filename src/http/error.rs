@@ -146,6 +146,7 @@ impl ApiError {
                 OriginError::TooLarge { .. } => "upstream_answer_too_large",
                 OriginError::Abandoned { .. } => "abandoned",
                 OriginError::BreakerOpen { .. } => "upstream_breaker_open",
+                OriginError::Overloaded { .. } => "upstream_overloaded",
                 OriginError::Internal { .. } => "internal",
             },
             Self::Conversation(error) => error.label(),
@@ -219,7 +220,8 @@ impl ApiError {
             Self::NoRoute { .. } => StatusCode::NOT_FOUND,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotServed(_) => StatusCode::NOT_IMPLEMENTED,
-            Self::Shed(_) | Self::Origin(OriginError::BreakerOpen { .. }) => {
+            Self::Shed(_)
+            | Self::Origin(OriginError::BreakerOpen { .. } | OriginError::Overloaded { .. }) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::NotKept | Self::Origin(OriginError::TimedOut { .. }) => {
@@ -236,7 +238,10 @@ impl ApiError {
         match (form, self) {
             (ErrorForm::Anthropic, Self::NoRoute { .. }) => "not_found_error",
             (ErrorForm::Anthropic, Self::BodyTooLarge { .. }) => "request_too_large",
-            (ErrorForm::Anthropic, Self::Shed(_)) => "overloaded_error",
+            (
+                ErrorForm::Anthropic,
+                Self::Shed(_) | Self::Origin(OriginError::Overloaded { .. }),
+            ) => "overloaded_error",
             (ErrorForm::Anthropic, Self::Unauthorised { .. }) => "authentication_error",
             (ErrorForm::Anthropic, Self::Limited { .. }) => "rate_limit_error",
             (ErrorForm::OpenAi, Self::Limited { what, .. }) => what,
@@ -256,7 +261,10 @@ impl ApiError {
         match self {
             Self::Shed(_) => Some(1),
             Self::Limited { retry_after_s, .. } => Some(*retry_after_s),
-            Self::Origin(OriginError::BreakerOpen { retry_after, .. }) => {
+            Self::Origin(
+                OriginError::BreakerOpen { retry_after, .. }
+                | OriginError::Overloaded { retry_after, .. },
+            ) => {
                 let begun = u64::from(retry_after.subsec_nanos() > 0);
                 Some(retry_after.as_secs().saturating_add(begun).max(1))
             }

@@ -64,6 +64,9 @@ async fn metrics(gateway: Data<Gateway>) -> HttpResponse {
     for upstream in gateway.upstreams.health() {
         gateway.metrics.refresh_upstream(upstream.name, upstream.retries, upstream.is_open);
     }
+    for (_, gate) in gateway.topology.gates.iter() {
+        gateway.metrics.refresh_gate(&gate.report());
+    }
     let routes: Vec<&str> = gateway.routes.all().iter().map(|route| &*route.name).collect();
     gateway.metrics.refresh_savings(&gateway.savings.read().0, &routes, gateway.savings.currency());
     if let Ok(health) = gateway.topology.observe().await {

@@ -105,7 +105,7 @@ impl fmt::Display for Report {
             }
         }
         for decision in self.scaler.iter().flat_map(|scaler| &scaler.decisions) {
-            let note = format!("entries, after {} ({})", decision.before, decision.reason.label());
+            let note = format!("entries, after {} ({})", decision.before, decision.reason());
             line("resized to", decision.after.to_string(), &note)?;
         }
         for (name, value, note) in self.curve.iter().flat_map(CurveReport::lines) {

@@ -106,6 +106,11 @@ const RANGES_AND_RELATIONS: &[BadFile] = &[
         "upstreams: { a: { retry: { base: 3s } } }",
         &["upstreams.a.retry.base = \"3s\"", "upstreams.a.retry.at_most", "2s"],
     ),
+    (
+        "upstreams: { a: { limit: { least: 9, most: 8 } } }",
+        &["upstreams.a.limit.least = \"9\"", "at most 8 (upstreams.a.limit.most)"],
+    ),
+    ("upstreams: { a: { limit: { most: 0 } } }", &["upstreams.a.limit.most", "1–100000"]),
     ("upstreams: { a: { retry: { attempts: 11 } } }", &["upstreams.a.retry.attempts", "0–10"]),
     ("data_dir: [a]", &["data_dir", "not a path"]),
     ("data_dir: ''", &["data_dir", "empty"]),

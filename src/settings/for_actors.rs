@@ -1,8 +1,10 @@
 //! From the deployer's settings to the plain ones of the actors.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use anteroom_actors::model::GateSettings;
 use anteroom_actors::settings::{
     BreakerSettings, ConversationSettings, Database, EncodingSettings, FlightSettings, L1Settings,
     L2Settings, L3Settings, MemorySettings, PurgeSettings, ScalerMode, ScalerSettings,
@@ -11,7 +13,7 @@ use anteroom_actors::settings::{
 use anteroom_actors::warming::{BudgetSettings, DeskSettings, ForecastSettings};
 
 use super::validate::sqlite_path;
-use super::{Breaker, ByteSize, ScalerChoice, Settings};
+use super::{Breaker, ByteSize, ScalerChoice, Settings, Upstream, UpstreamKind};
 use crate::savings::{Money, Price, PriceError, PriceTable};
 
 const DATABASE_FILE: &str = "anteroom.db";
@@ -201,6 +203,24 @@ impl Settings {
                 cool_down: scaler.cool_down.get(),
             },
         })
+    }
+
+    /// Returns what bounds the calls of each upstream over HTTP.
+    pub fn gates(&self) -> Vec<(Arc<str>, GateSettings)> {
+        let over_http = |upstream: &Upstream| upstream.kind == UpstreamKind::Http;
+        let gates = self.upstreams.iter().filter(|(_, upstream)| over_http(upstream));
+        let gates = gates.map(|(name, upstream)| {
+            let limit = &upstream.limit;
+            let settings = GateSettings {
+                least: limit.least,
+                most: limit.most,
+                wait: limit.wait.get(),
+                queue: limit.queue,
+                one_credential: !upstream.pass_credential,
+            };
+            (Arc::from(name.as_str()), settings)
+        });
+        gates.collect()
     }
 
     /// Returns the file of the keys asked for most.

@@ -60,7 +60,7 @@ pub use secret::{Secret, mask_url};
 pub use server::{Admin, Log, LogFormat, LogLevel, Server};
 pub use sources::{Source, Sources};
 pub use units::{ByteSize, HumanDuration, UnitError};
-pub use upstreams::{Retry, Upstream, UpstreamBreaker, UpstreamKind};
+pub use upstreams::{Retry, Upstream, UpstreamBreaker, UpstreamKind, UpstreamLimit};
 pub use warming::{CriticalRequest, Warming, WarmingBudget};
 
 /// Everything a deployer can set.

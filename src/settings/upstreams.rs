@@ -48,6 +48,8 @@ pub struct Upstream {
     pub breaker: UpstreamBreaker,
     /// How a request is sent again where that is safe; `http` only.
     pub retry: Retry,
+    /// How many calls it gets at once; `http` only.
+    pub limit: UpstreamLimit,
 }
 
 impl Default for Upstream {
@@ -69,6 +71,7 @@ impl Default for Upstream {
             think_time_per_token: HumanDuration::from_millis(8),
             breaker: UpstreamBreaker::default(),
             retry: Retry::default(),
+            limit: UpstreamLimit::default(),
         }
     }
 }
@@ -121,6 +124,26 @@ impl Default for Retry {
             wait_at_most: HumanDuration::from_secs(2),
             posts: false,
         }
+    }
+}
+
+/// How many calls an upstream gets at once. Between the two bounds the scaler decides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct UpstreamLimit {
+    /// The least limit.
+    pub least: u32,
+    /// The largest limit, where it begins; without a scaler it stays there.
+    pub most: u32,
+    /// Longest wait of a call for its turn.
+    pub wait: HumanDuration,
+    /// Most calls that wait.
+    pub queue: usize,
+}
+
+impl Default for UpstreamLimit {
+    fn default() -> Self {
+        Self { least: 4, most: 512, wait: HumanDuration::from_secs(10), queue: 1_024 }
     }
 }
 

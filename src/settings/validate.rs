@@ -157,6 +157,11 @@ impl Check<'_> {
         self.at_most((&first, breaker.open_for), (&longest, breaker.open_at_most));
         let (first, longest) = (key("retry.base"), key("retry.at_most"));
         self.at_most((&first, retry.base), (&longest, retry.at_most));
+        let limit = &upstream.limit;
+        if limit.least > limit.most {
+            let allowed = format!("at most {} ({})", limit.most, key("limit.most"));
+            self.refuse(&key("limit.least"), limit.least, "larger than the most", &allowed);
+        }
         for (header, value) in &upstream.set_headers {
             self.set_header(&key(&format!("set_headers.{header}")), header, value);
         }

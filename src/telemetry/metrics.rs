@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anteroom_actors::message::ActorState;
-use anteroom_actors::model::{Encoding, Level, Outcome, SampleBatch};
+use anteroom_actors::model::{Encoding, GateReport, Level, Outcome, SampleBatch};
 use anteroom_actors::wiring::{ActorHealth, SystemHealth};
 use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
@@ -13,6 +13,7 @@ use prometheus::{
 use super::lease_hits::LeaseHits;
 use super::names::{self, MetricName};
 use super::savings::SavingsMetrics;
+use super::scaling::ScalingMetrics;
 use super::sent::{PayloadCounters, SentBytes, SentCounters};
 use crate::savings::Line;
 
@@ -38,6 +39,7 @@ pub struct Metrics {
     client_tokens: IntCounterVec,
     savings: SavingsMetrics,
     payload: PayloadCounters,
+    scaling: ScalingMetrics,
 }
 
 /// Metrics of one client key.
@@ -74,7 +76,7 @@ pub(super) fn counters(
     Ok(counters)
 }
 
-fn gauges(registry: &Registry, metric: &MetricName) -> prometheus::Result<IntGaugeVec> {
+pub(super) fn gauges(registry: &Registry, metric: &MetricName) -> prometheus::Result<IntGaugeVec> {
     let gauges = IntGaugeVec::new(opts(metric), metric.labels)?;
     registry.register(Box::new(gauges.clone()))?;
     Ok(gauges)
@@ -139,6 +141,7 @@ impl Metrics {
             client_tokens: counters(&registry, &names::CLIENT_TOKENS)?,
             savings: SavingsMetrics::new(&registry)?,
             payload: PayloadCounters::new(&registry)?,
+            scaling: ScalingMetrics::new(&registry)?,
             registry,
         })
     }
@@ -255,6 +258,11 @@ impl Metrics {
         self.upstream_breaker.with_label_values(&[name]).set(i64::from(is_open));
     }
 
+    /// Takes over how an upstream's gate is.
+    pub fn refresh_gate(&self, gate: &GateReport) {
+        self.scaling.refresh(gate);
+    }
+
     fn refresh_actor(&self, actor: &ActorHealth) {
         let name = actor.name.as_str();
         for state in [
@@ -284,7 +292,7 @@ fn observe(histogram: &Histogram, took: Option<Duration>) {
     }
 }
 
-fn gauge_value(value: u64) -> i64 {
+pub(super) fn gauge_value(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
@@ -302,7 +310,14 @@ pub(super) fn set_counter(counter: &IntCounter, value: u64) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use anteroom_actors::model::{CallGate, GateSettings};
+
     use super::*;
+
+    const GATE: GateSettings =
+        GateSettings { least: 1, most: 2, wait: Duration::ZERO, queue: 0, one_credential: false };
 
     #[test]
     fn every_metric_of_the_table_is_registered_with_its_help_text() {
@@ -334,6 +349,8 @@ mod tests {
         };
         metrics.refresh(&SystemHealth { actors: vec![actor] }, 4);
         metrics.refresh_upstream("default", 1, true);
+        let gate = CallGate::new("default".into(), GATE, Arc::new(|_, _| {}));
+        metrics.refresh_gate(&gate.report());
         metrics.client("a").tokens.inc();
         metrics.refused_keys().inc();
         let line =

@@ -7,6 +7,7 @@ mod metrics;
 pub mod names;
 mod recorder_actor;
 mod savings;
+mod scaling;
 mod sent;
 mod stretch;
 mod windows;

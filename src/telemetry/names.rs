@@ -111,8 +111,8 @@ pub const UPSTREAM_ERRORS: MetricName = counter(
     "anteroom_upstream_errors_total",
     &["route", "error"],
     "One for each upstream call that brought no whole answer's head: connect, no_answer, \
-     timed_out, cut, too_large, abandoned, internal, breaker_open (it was not made). A call that \
-     was repeated counts once, by its last try. Error statuses of the provider are answers.",
+     timed_out, cut, too_large, abandoned, internal, breaker_open and overloaded (it was not made). \
+     A call that was repeated counts once, by its last try. Error statuses of the provider are answers.",
 );
 
 /// Requests sent again.
@@ -128,6 +128,37 @@ pub const UPSTREAM_BREAKER: MetricName = gauge(
     &["upstream"],
     "1 while an upstream that keeps failing is left alone, until a call that tried it out was \
      answered; otherwise 0.",
+);
+
+/// Most calls of an upstream at once.
+pub const UPSTREAM_LIMIT: MetricName = gauge(
+    "anteroom_upstream_calls_limit",
+    &["upstream"],
+    "Most calls that an upstream gets at once now; the scaler changes it between limit.least and \
+     limit.most.",
+);
+
+/// Calls of an upstream under way.
+pub const UPSTREAM_CALLS: MetricName = gauge(
+    "anteroom_upstream_calls",
+    &["upstream"],
+    "Calls of an upstream under way, each to the end of its answer.",
+);
+
+/// Calls that wait for their turn.
+pub const UPSTREAM_WAITING: MetricName = gauge(
+    "anteroom_upstream_calls_waiting",
+    &["upstream", "caller"],
+    "Calls that wait until an upstream has fewer under way. Callers: user, and background (warming, \
+     refreshes), whose turn is after all users'.",
+);
+
+/// Calls that were not made.
+pub const UPSTREAM_REFUSED: MetricName = counter(
+    "anteroom_upstream_calls_refused_total",
+    &["upstream", "reason"],
+    "One for each call that was not made, for the upstream had as many as it takes. Reasons: full (so \
+     did its queue), late (its turn did not come within limit.wait).",
 );
 
 /// Answers not kept.
@@ -261,7 +292,7 @@ pub const SPENT_MONEY: MetricName = counter(
 );
 
 /// Every metric of ours.
-pub const METRICS: [MetricName; 27] = [
+pub const METRICS: [MetricName; 31] = [
     REQUESTS,
     REQUEST_SECONDS,
     RESPONSE_BYTES,
@@ -272,6 +303,10 @@ pub const METRICS: [MetricName; 27] = [
     UPSTREAM_ERRORS,
     UPSTREAM_RETRIES,
     UPSTREAM_BREAKER,
+    UPSTREAM_LIMIT,
+    UPSTREAM_CALLS,
+    UPSTREAM_WAITING,
+    UPSTREAM_REFUSED,
     DISCARDS,
     LOOKUP_SECONDS,
     SAMPLES_DROPPED,
@@ -322,7 +357,7 @@ const fn value(
 }
 
 /// Every number of every actor.
-pub const ACTOR_NUMBERS: [ActorNumber; 109] = [
+pub const ACTOR_NUMBERS: [ActorNumber; 115] = [
     event("lookups", &["l1", "l2", "l3"], "a key was asked for; hit, miss, error or skipped"),
     event("hits", &["l1", "l2", "l3"], "a lookup found a fresh entry"),
     event("misses", &["l1", "l2", "l3"], "a lookup found none"),
@@ -442,6 +477,11 @@ pub const ACTOR_NUMBERS: [ActorNumber; 109] = [
         &["resolver"],
         "a flight that had waited claimed the call itself: the other gateway died, say",
     ),
+    value("origin_limit", &["resolver"], "most calls at once of all upstreams that have a limit"),
+    value("origin_under_way", &["resolver"], "calls of them under way"),
+    value("origin_waiting", &["resolver"], "calls that wait for their turn"),
+    event("origin_waits", &["resolver"], "a call had to wait for its turn"),
+    event("origin_refused", &["resolver"], "a call's turn did not come: 503"),
     event(
         "calls",
         &["fetch"],
@@ -459,9 +499,14 @@ pub const ACTOR_NUMBERS: [ActorNumber; 109] = [
     ),
     value("curve_requests", &["scaler"], "requests of the sample that the present curve rests on"),
     value("curve_entries", &["scaler"], "entries that the scaled-down copies of L1 hold"),
-    event("decisions", &["scaler"], "another size of L1 was decided on, done or only advised"),
+    event(
+        "decisions",
+        &["scaler"],
+        "another size of L1, or number of calls at once, was decided on, done or only advised",
+    ),
     event("resizes", &["scaler"], "L1 was given another size"),
     event("resize_failures", &["scaler"], "L1 did not answer when it was told its size"),
+    event("limits_set", &["scaler"], "an upstream was given another number of calls at once"),
     value("wanted_bytes", &["scaler"], "the size that L1 was given"),
     value("allowed_bytes", &["scaler"], "the largest size of L1 that memory allows now"),
     event("learned", &["warming"], "a request was learned from"),

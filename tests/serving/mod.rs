@@ -33,5 +33,6 @@ mod steering;
 mod streams;
 mod streams_not_kept;
 mod tokens;
+mod upstream_limits;
 mod verdicts;
 mod warming;

@@ -77,7 +77,7 @@ fn advice_is_shown_and_not_followed() {
 #[test]
 fn it_can_be_off() {
     let gateway = Gateway::patient().env("AUTO_SCALING_ENABLED", "false").start();
-    assert_eq!(scaling(&gateway), json!({"mode": "off"}));
+    assert_eq!(scaling(&gateway), json!({"mode": "off", "upstreams": {}}));
     assert_eq!(gateway.actor("scaler")["state"], "disabled");
     gateway.operate(&Request::post("/api/v1/scaling", json!({}))).expect_status(404);
 }

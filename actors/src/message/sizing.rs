@@ -1,6 +1,10 @@
-//! What L1 is told about the room it has.
+//! What L1 is told about the room it has, and the scaler about an origin's load.
+
+use std::sync::Arc;
 
 use actix::Message;
+
+use crate::model::CallCounts;
 
 /// Scaler → L1: hold at most so many bytes; the bound on entries moves with it. More room is there at
 /// once, less is reached in bounded steps, the coldest entries going first. Answers the size that is
@@ -23,4 +27,16 @@ pub struct Resize {
 pub struct WarmRoom {
     /// From 0 to 0.5.
     pub share: f64,
+}
+
+/// A gate → scaler: what a round of calls said about an origin's load.
+///
+/// An event; loss: the next round is judged without this one.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct OriginCalls {
+    /// The upstream's name.
+    pub upstream: Arc<str>,
+    /// What they said.
+    pub counts: CallCounts,
 }

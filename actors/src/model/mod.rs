@@ -3,11 +3,13 @@
 mod access;
 mod allocated;
 mod budget;
+mod calls;
 mod conversation;
 mod encoding;
 mod entry;
 mod form;
 mod freshness;
+mod gate;
 mod key;
 mod label;
 mod level;
@@ -22,11 +24,13 @@ mod wants;
 
 pub use access::Access;
 pub use budget::{BudgetReport, MemoryBudget, OverBudget, Reservation};
+pub use calls::{CallCounts, CallEnd, Caller};
 pub use conversation::{ConversationId, History, HistoryVersion, Turn};
 pub use encoding::{Encoding, Encodings, TAG_LEN};
 pub use entry::{Entry, Header, Selection};
 pub use form::Form;
 pub use freshness::{Freshness, Lifetimes, Standing};
+pub use gate::{CallGate, CallGates, CallPlace, GateReport, GateSettings, NoPlace, TellCalls};
 pub use key::{BuildKeyHasher, CacheKey, KeyHasher};
 pub use label::{Label, LabelKind, Labels};
 pub use level::Level;

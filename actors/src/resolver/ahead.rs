@@ -47,6 +47,7 @@ pub(super) async fn watch(mut reader: Reader, levels: Levels) -> Warmed {
             };
             Warmed { readiness, call: Some(reader.timings().usage) }
         }
+        FlightHead::Failed(error) if error.is_unsent() => Warmed::NOTHING,
         FlightHead::Failed(_) | FlightHead::Dangling { called: true } => {
             Warmed { call: Some(None), ..Warmed::NOTHING }
         }

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::{Either, select};
@@ -15,7 +16,9 @@ use super::flight::{InsteadOf, Kept};
 use super::writer::FlightWriter;
 use crate::clock::SharedClock;
 use crate::error::OriginError;
-use crate::model::{Entry, Form, Freshness, MemoryBudget, Verdict};
+use crate::model::{
+    CallEnd, CallGates, CallPlace, Caller, Entry, Form, Freshness, MemoryBudget, NoPlace, Verdict,
+};
 use crate::origin::{Answer, Apart, Origin, OriginCall, Reply, Reshape};
 use crate::settings::FlightSettings;
 
@@ -31,6 +34,8 @@ pub(super) struct Fetching {
     pub(super) clock: SharedClock,
     /// What answers under way may hold.
     pub(super) budget: MemoryBudget,
+    /// How many calls each origin gets at once.
+    pub(super) gates: CallGates,
     /// Calls that go on without readers.
     pub(super) orphans: Rc<Cell<usize>>,
 }
@@ -45,6 +50,41 @@ pub(super) enum Landing {
     Unchanged(Arc<Entry>, bool),
 }
 
+/// Returns a place among the origin's calls, waiting for it in line; nothing where they are not limited. A
+/// call that nobody waits for any more leaves the line; one that was made in the background and that
+/// somebody joins is a user's from then on.
+///
+/// # Errors
+///
+/// [`OriginError::Overloaded`] when there is none in time, [`OriginError::Abandoned`] when everybody left.
+pub(super) async fn place(
+    call: &OriginCall,
+    caller: Caller,
+    writer: &FlightWriter,
+    gates: &CallGates,
+) -> Result<Option<CallPlace>, OriginError> {
+    let Some(gate) = gates.get(&call.upstream) else { return Ok(None) };
+    if caller == Caller::Background {
+        let entering = pin!(gate.enter(caller, call.scope));
+        match select(entering, pin!(writer.until_followed())).await {
+            Either::Left((place, _)) => {
+                return place.map(Some).map_err(|full| no_place(call, full));
+            }
+            Either::Right(((), _)) => {}
+        }
+    }
+    let entering = pin!(gate.enter(Caller::User, call.scope));
+    match select(entering, pin!(writer.until_deserted())).await {
+        Either::Left((place, _)) => place.map(Some).map_err(|full| no_place(call, full)),
+        Either::Right(((), _)) => Err(abandoned(call)),
+    }
+}
+
+fn no_place(call: &OriginCall, full: NoPlace) -> OriginError {
+    let (upstream, retry_after) = (call.upstream.to_string(), full.retry_after);
+    OriginError::Overloaded { upstream, retry_after }
+}
+
 /// Calls the origin and passes its answer on as it comes. Where the origin answers with a status that
 /// speaks of its trouble and `fallback` may stand in, that answer is dropped.
 ///
@@ -56,10 +96,10 @@ pub(super) async fn carry(
     call: &Arc<OriginCall>,
     fallback: Option<&Fallback>,
     writer: &FlightWriter,
-    fetching: &Fetching,
+    (fetching, place): (&Fetching, Option<CallPlace>),
     on_unshareable: impl FnOnce(),
 ) -> Result<Landing, OriginError> {
-    let carried = pin!(carry_all(call, fallback, writer, fetching, on_unshareable));
+    let carried = pin!(carry_all(call, fallback, writer, (fetching, place), on_unshareable));
     let given_up = pin!(given_up(writer, fetching));
     match select(carried, given_up).await {
         Either::Left((landing, _)) => landing,
@@ -71,13 +111,17 @@ async fn carry_all(
     call: &Arc<OriginCall>,
     fallback: Option<&Fallback>,
     writer: &FlightWriter,
-    fetching: &Fetching,
+    (fetching, place): (&Fetching, Option<CallPlace>),
     on_unshareable: impl FnOnce(),
 ) -> Result<Landing, OriginError> {
     let started = fetching.clock.now();
     let kept = fallback.map(|fallback| Arc::clone(&fallback.entry));
-    let reply = fetching.origin.call(Arc::clone(call), kept).await?;
+    let reply = fetching.origin.call(Arc::clone(call), kept).await;
     let waited = fetching.clock.now().duration_since(started);
+    if let Some(place) = &place {
+        place.note(end_of(&reply, waited));
+    }
+    let reply = reply?;
     writer.time(|timings| timings.upstream = Some(waited));
 
     let answer = match reply {
@@ -106,6 +150,8 @@ async fn carry_all(
         pushed.map_err(|_nobody_reads| abandoned(call))?;
     }
 
+    // The origin is done with it.
+    drop(place);
     let took = fetching.clock.now().duration_since(started);
     writer.time(|timings| timings.whole = Some(took));
     let Some(whole) = writer.whole() else {
@@ -166,6 +212,26 @@ fn settings_for(call: &OriginCall, settings: &Rc<FlightSettings>) -> Rc<FlightSe
     let Some(apart) = &call.apart else { return Rc::clone(settings) };
     let max_entry_bytes = settings.max_entry_bytes.max(apart.max_bytes());
     Rc::new(FlightSettings { max_entry_bytes, ..FlightSettings::clone(settings) })
+}
+
+/// Returns what a call says of the origin's load. How fast it turns a request down says nothing.
+fn end_of(reply: &Result<Reply, OriginError>, waited: Duration) -> CallEnd {
+    match reply {
+        Ok(Reply::Answer(answer)) if answer.head.status < 300 => CallEnd::Answered(waited),
+        Ok(Reply::Answer(answer)) => load_of(answer.head.status),
+        Ok(Reply::Unchanged { .. }) => CallEnd::Other,
+        Err(OriginError::TimedOut { .. }) => CallEnd::Refused,
+        Err(_) => CallEnd::Other,
+    }
+}
+
+/// Returns what the status of a refusal says of the origin's load.
+pub const fn load_of(status: u16) -> CallEnd {
+    match status {
+        429 => CallEnd::Limited,
+        503 | 504 | 529 => CallEnd::Refused,
+        _ => CallEnd::Other,
+    }
 }
 
 /// Tells whether a status means that the origin could not answer now (RFC 5861 §4), rather than

@@ -16,7 +16,7 @@ use futures_util::future::{Either, select};
 
 use super::claiming::HeldClaim;
 use super::encoder::Encoder;
-use super::fetch::{Fetching, Landing, carry};
+use super::fetch::{Fetching, Landing, carry, place};
 use super::flight::{Flight, Found, InsteadOf};
 use super::in_flight::InFlight;
 use super::lookup::Levels;
@@ -25,7 +25,7 @@ use super::writer::FlightWriter;
 use crate::clock::SharedClock;
 use crate::error::Fault;
 use crate::message::{ActorState, Flush, InsertKind, Ping, Report, Slot};
-use crate::model::{Entry, Level, MemoryBudget};
+use crate::model::{CallGates, Caller, Entry, Level, MemoryBudget};
 use crate::origin::{OriginCall, OriginFactory};
 use crate::settings::FlightSettings;
 
@@ -44,6 +44,8 @@ pub struct Fetch {
     pub claim: Option<HeldClaim>,
     /// What its answer is to L1.
     pub in_l1: InsertKind,
+    /// Who wants it.
+    pub caller: Caller,
 }
 
 /// A kept answer that is not served as it is.
@@ -105,12 +107,12 @@ impl FetchActor {
         factory: &OriginFactory,
         levels: Levels,
         ports: FetchPorts,
-        (budget, clock): (MemoryBudget, SharedClock),
+        (budget, gates, clock): (MemoryBudget, CallGates, SharedClock),
     ) -> Self {
         let orphans = Rc::new(Cell::new(0));
         let encoder = Encoder::new(settings.encoding);
         let (origin, settings) = (factory(), Rc::new(settings));
-        let fetching = Fetching { origin, settings, clock, budget, orphans };
+        let fetching = Fetching { origin, settings, clock, budget, gates, orphans };
         let (in_flight, counts) = (InFlight::default(), Rc::default());
         Self { fetching, levels, ports, encoder, in_flight, counts }
     }
@@ -156,19 +158,23 @@ async fn fly(
     encoder: Encoder,
     counts: Rc<Counts>,
 ) {
-    let Fetch { call, writer, fallback, claim, in_l1 } = job;
+    let Fetch { call, writer, fallback, claim, in_l1, caller } = job;
     let claim = RefCell::new(claim);
     let (flight, encoding) = (Arc::clone(writer.flight()), call.encoding);
     // Until its answer is encoded and written, which takes memory too.
     let _memory = Arc::clone(&flight);
-    writer.calling();
-    counts.calls.set(counts.calls.get() + 1);
     let on_unshareable = || {
         ports.unshareable.tell(KeyUnshareable { key: call.key });
         // Nobody need wait for what is not theirs.
         drop(claim.take());
     };
-    let carried = carry(&call, fallback.as_ref(), &writer, &fetching, on_unshareable);
+    let carried = async {
+        let place = place(&call, caller, &writer, &fetching.gates).await?;
+        writer.calling();
+        counts.calls.set(counts.calls.get() + 1);
+        let from = (&fetching, place);
+        carry(&call, fallback.as_ref(), &writer, from, on_unshareable).await
+    };
     let landing = while_renewed(&claim, &writer, carried).await;
     let claim = claim.into_inner();
     if let Err(error) = &landing {

@@ -93,6 +93,9 @@ pub(super) enum End {
     NotKept,
 }
 
+/// The number of the first reader.
+const LEADER: u64 = 0;
+
 /// What writer and readers share. Every critical section is short and waits for nothing.
 pub(super) struct State {
     pub(super) progress: Progress,
@@ -136,6 +139,11 @@ impl State {
         } else {
             Some("memory-short")
         }
+    }
+
+    /// Tells whether somebody reads who has joined.
+    pub(super) fn is_followed(&self) -> bool {
+        self.readers.keys().any(|id| *id != LEADER)
     }
 
     pub(super) fn drop_read_pieces(&mut self) {
@@ -184,7 +192,7 @@ impl Flight {
                 shareable: true,
                 called: false,
                 readers: HashMap::new(),
-                next_reader: 0,
+                next_reader: LEADER,
                 timings: Timings::default(),
             }),
             changed: watch::channel(()).0,

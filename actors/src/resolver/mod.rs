@@ -23,7 +23,7 @@ pub mod writer;
 
 pub use answer_memory::UNRESERVED_BYTES;
 pub use claiming::HeldClaim;
-pub use fetch::speaks_of_trouble;
+pub use fetch::{load_of, speaks_of_trouble};
 pub use fetch_actor::{Fallback, Fetch, FetchActor, FetchPorts};
 pub use flight::{Flight, Found, InsteadOf, Kept, Timings};
 pub use lookup::Levels;

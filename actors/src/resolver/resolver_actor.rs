@@ -27,7 +27,9 @@ use crate::clock::SharedClock;
 use crate::message::{
     ActorState, Flush, InsertKind, Ping, Promote, Readiness, Report, Slot, Warm, Warmed,
 };
-use crate::model::{CacheKey, Encoding, Entry, Level, Purges, Wants};
+use crate::model::{
+    CacheKey, CallGates, Caller, Encoding, Entry, GateReport, Level, Purges, Wants,
+};
 use crate::origin::OriginCall;
 use crate::settings::FlightSettings;
 
@@ -151,6 +153,7 @@ pub struct ResolverActor {
     warmings: u64,
     promotions: u64,
     purges: Purges,
+    gates: CallGates,
 }
 
 impl ResolverActor {
@@ -160,7 +163,7 @@ impl ResolverActor {
         levels: Levels,
         fetchers: Vec<Slot<Fetch>>,
         own: &ResolverHandle,
-        purges: Purges,
+        (purges, gates): (Purges, CallGates),
         clock: SharedClock,
     ) -> Self {
         Self {
@@ -185,6 +188,7 @@ impl ResolverActor {
             warmings: 0,
             promotions: 0,
             purges,
+            gates,
         }
     }
 
@@ -205,7 +209,7 @@ impl ResolverActor {
         call: Arc<OriginCall>,
         wants: Wants,
         manner: Manner,
-        (writer, in_l1): (FlightWriter, InsertKind),
+        (writer, in_l1, caller): (FlightWriter, InsertKind, Caller),
     ) {
         let fetcher = self.fetchers.get(self.next_fetcher).cloned();
         self.next_fetcher = (self.next_fetcher + 1) % self.fetchers.len().max(1);
@@ -218,6 +222,7 @@ impl ResolverActor {
             ended: self.ended.clone(),
             refresh: self.refresh.clone(),
             in_l1,
+            caller,
         };
         let task = fly(call, wants, manner, writer, ports);
         let counted = self.in_flight.enter();
@@ -269,12 +274,14 @@ impl Handler<Resolve> for ResolverActor {
             }
             Part::Lead(writer, reader) => {
                 self.led += 1;
-                self.take_off(call, wants, Manner::of(&wants), (writer, InsertKind::New));
+                let flight = (writer, InsertKind::New, Caller::User);
+                self.take_off(call, wants, Manner::of(&wants), flight);
                 reader
             }
             Part::Alone(writer, reader) => {
                 self.alone += 1;
-                self.take_off(call, wants, Manner::Apart, (writer, InsertKind::New));
+                let flight = (writer, InsertKind::New, Caller::User);
+                self.take_off(call, wants, Manner::Apart, flight);
                 reader
             }
         };
@@ -294,7 +301,8 @@ impl Handler<Refresh> for ResolverActor {
         if let Part::Lead(writer, _nobody_reads) = part {
             self.refreshes += 1;
             self.table.stand_by(call.key, stale);
-            self.take_off(call, Wants::FRESH, Manner::Refreshes, (writer, InsertKind::New));
+            let flight = (writer, InsertKind::New, Caller::Background);
+            self.take_off(call, Wants::FRESH, Manner::Refreshes, flight);
         }
     }
 }
@@ -339,7 +347,7 @@ impl Handler<Warm> for ResolverActor {
             InsertKind::Warmed => Manner::Refreshes,
             InsertKind::New | InsertKind::Converted | InsertKind::Encoded => Manner::Waits,
         };
-        self.take_off(call, wants, manner, (writer, in_l1));
+        self.take_off(call, wants, manner, (writer, in_l1, Caller::Background));
         Box::pin(ahead::watch(reader, self.levels.clone()))
     }
 }
@@ -383,6 +391,8 @@ impl Handler<Ping> for ResolverActor {
 
     fn handle(&mut self, _message: Ping, _ctx: &mut Self::Context) -> Self::Result {
         let flights = u64::try_from(self.table.len()).unwrap_or(u64::MAX);
+        let gates: Vec<GateReport> = self.gates.iter().map(|(_, gate)| gate.report()).collect();
+        let sum = |of: fn(&GateReport) -> u64| gates.iter().map(of).fold(0, u64::saturating_add);
         MessageResult(Report {
             state: ActorState::Running,
             pending: flights,
@@ -397,6 +407,11 @@ impl Handler<Ping> for ResolverActor {
                 ("promotions", self.promotions),
                 ("claims_waited", self.claiming.counts.waited.get()),
                 ("claims_taken_over", self.claiming.counts.taken_over.get()),
+                ("origin_limit", sum(|gate| u64::from(gate.limit))),
+                ("origin_under_way", sum(|gate| u64::from(gate.under_way))),
+                ("origin_waiting", sum(GateReport::waiting_now)),
+                ("origin_waits", sum(|gate| gate.waits)),
+                ("origin_refused", sum(|gate| gate.refused_full.saturating_add(gate.refused_late))),
             ],
         })
     }

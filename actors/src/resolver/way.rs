@@ -12,7 +12,7 @@ use super::replica_claim::Manner;
 use super::resolver_actor::{FlightEnded, Refresh};
 use super::writer::FlightWriter;
 use crate::message::{InsertKind, Slot, ask};
-use crate::model::{Level, Wants};
+use crate::model::{Caller, Level, Wants};
 use crate::origin::OriginCall;
 
 /// How long a fetching thread may take to accept a call; it only spawns a task.
@@ -34,6 +34,8 @@ pub(super) struct Ports {
     pub(super) refresh: Slot<Refresh>,
     /// What its answer is to L1.
     pub(super) in_l1: InsertKind,
+    /// Who wants it.
+    pub(super) caller: Caller,
 }
 
 /// A flight's way through the levels, and to a fetching thread where they have nothing and no other
@@ -45,7 +47,7 @@ pub(super) async fn fly(
     writer: FlightWriter,
     ports: Ports,
 ) {
-    let in_l1 = ports.in_l1;
+    let (in_l1, caller) = (ports.in_l1, ports.caller);
     let mut found = ports.levels.find(call.key, call.form, &wants, call.validates).await;
     writer.time(|timings| timings.lookups = found.lookups);
     let mut claim = None;
@@ -73,7 +75,8 @@ pub(super) async fn fly(
         }
     }
     let Some((entry, level)) = found.entry else {
-        fetch(Fetch { call, writer, fallback: found.fallback, claim, in_l1 }, &ports).await;
+        let fallback = found.fallback;
+        fetch(Fetch { call, writer, fallback, claim, in_l1, caller }, &ports).await;
         return;
     };
     let (flight, encoding) = (Arc::clone(writer.flight()), call.encoding);

@@ -162,6 +162,11 @@ impl FlightWriter {
         self.until(|state| !state.readers.is_empty()).await;
     }
 
+    /// Resolves when somebody has joined the one who began the flight.
+    pub async fn until_followed(&self) {
+        self.until(State::is_followed).await;
+    }
+
     async fn until(&self, holds: impl Fn(&State) -> bool) {
         let mut changed = self.flight.changed.subscribe();
         while !holds(&self.flight.state.lock()) {

@@ -1,54 +1,92 @@
 //! What was decided, and why: with all that is needed to decide again.
 
 use std::collections::VecDeque;
+use std::mem;
 
 use serde::Serialize;
 
+use super::concurrency::{ConcurrencyReason, Window, adapted};
 use super::sizing::{SizingEvidence, SizingReason, sized};
 
-/// One decision on how many bytes L1 may hold.
+/// One decision.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "of", rename = "l1_bytes")]
 pub struct Decision {
     /// When, in milliseconds since the Unix epoch; in a replay, of the log's clock.
     pub at_ms: u64,
-    /// The bytes before.
+    /// The value before.
     pub before: u64,
-    /// The bytes decided.
+    /// The value decided.
     pub after: u64,
     /// Whether it was put into effect; not where the scaler only advises.
     pub applied: bool,
-    /// Why.
-    pub reason: SizingReason,
-    /// Expected change of the hit ratio.
-    pub gain: f64,
-    /// What it rests on.
-    pub evidence: SizingEvidence,
+    /// What it is about, why, and what it rests on.
+    #[serde(flatten)]
+    pub what: What,
+}
+
+/// What a decision is about.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "of", rename_all = "snake_case")]
+pub enum What {
+    /// How many bytes L1 may hold.
+    L1Bytes {
+        /// Why.
+        reason: SizingReason,
+        /// Expected change of the hit ratio.
+        gain: f64,
+        /// What it rests on.
+        evidence: SizingEvidence,
+    },
+    /// How many calls an origin gets at once.
+    OriginCalls {
+        /// The upstream's name.
+        upstream: Box<str>,
+        /// Why.
+        reason: ConcurrencyReason,
+        /// What it rests on.
+        evidence: Window,
+    },
 }
 
 impl Decision {
-    /// Decides again from what the decision rests on; the bytes are the same if nothing else went in.
+    /// Decides again from what the decision rests on; the value is the same if nothing else went in.
     pub fn again(&self) -> u64 {
-        sized(&self.evidence).map_or(self.evidence.now_bytes, |sizing| sizing.bytes)
+        match &self.what {
+            What::L1Bytes { evidence, .. } => {
+                sized(evidence).map_or(evidence.now_bytes, |sizing| sizing.bytes)
+            }
+            What::OriginCalls { evidence, .. } => u64::from(adapted(evidence).limit),
+        }
+    }
+
+    /// Returns the reason's name.
+    pub const fn reason(&self) -> &'static str {
+        match &self.what {
+            What::L1Bytes { reason, .. } => reason.label(),
+            What::OriginCalls { reason, .. } => reason.label(),
+        }
     }
 }
 
-/// The latest decisions.
+/// The latest decisions of each kind: one that is made often leaves the others their place.
 #[derive(Debug, Default)]
 pub struct DecisionLog {
     latest: VecDeque<Decision>,
     count: u64,
 }
 
-/// Decisions that are kept.
+/// Decisions of one kind that are kept.
 const KEPT: usize = 128;
 
 impl DecisionLog {
     /// Takes down a decision; the oldest goes where there are many.
     pub fn add(&mut self, decision: Decision) {
         self.count += 1;
-        if self.latest.len() >= KEPT {
-            self.latest.pop_front();
+        let kind = mem::discriminant(&decision.what);
+        let is_alike = |other: &Decision| mem::discriminant(&other.what) == kind;
+        if self.latest.iter().filter(|other| is_alike(other)).count() >= KEPT {
+            let oldest = self.latest.iter().position(is_alike);
+            oldest.and_then(|oldest| self.latest.remove(oldest));
         }
         self.latest.push_back(decision);
     }

@@ -1,7 +1,9 @@
 use std::time::Duration;
 
+use super::super::concurrency::{ConcurrencyLimit, ConcurrencySettings};
 use super::super::{Asked, ENDLESS, L1Sizer};
 use super::*;
+use crate::model::{CallCounts, CallEnd};
 use crate::settings::SizerSettings;
 
 /// Keys that all come again after `keys` others.
@@ -26,15 +28,38 @@ fn a_decision_can_be_made_again_from_its_evidence() {
     let mut sizer = sizer_after(150, 3_000);
     let decision = sizer.decide(u64::MAX, 3_000).unwrap();
     assert_eq!((decision.before, decision.after), (8_000, 16_000));
-    assert_eq!((decision.reason.label(), decision.again()), ("growth_pays", 16_000));
+    assert_eq!((decision.reason(), decision.again()), ("growth_pays", 16_000));
     // Not before it is told does it believe in the new size.
     assert_eq!(sizer.now_bytes(), 8_000);
     sizer.resized(16_000);
     let bounded = sizer.decide(2_000, 3_001).unwrap();
-    assert_eq!(
-        (bounded.after, bounded.again(), bounded.reason.label()),
-        (2_000, 2_000, "over_bound")
-    );
+    assert_eq!((bounded.after, bounded.again(), bounded.reason()), (2_000, 2_000, "over_bound"));
+
+    let mut limit = ConcurrencyLimit::new(ConcurrencySettings { least: 1, most: 100 }, 100);
+    let mut decisions = 0;
+    for number in 0..100 {
+        let seconds = if number < 25 { 1 } else { 9 };
+        let mut counts = CallCounts::default();
+        for _ in 0..60 {
+            counts.add(CallEnd::Answered(Duration::from_secs(seconds)), 0, 60);
+        }
+        if let Some(change) = limit.learn(&counts) {
+            decisions += 1;
+            let decision = Decision {
+                at_ms: 0,
+                before: u64::from(change.before),
+                after: u64::from(change.after),
+                applied: true,
+                what: What::OriginCalls {
+                    upstream: "default".into(),
+                    reason: change.reason,
+                    evidence: change.window,
+                },
+            };
+            assert_eq!(decision.again(), decision.after);
+        }
+    }
+    assert!(decisions > 0);
 }
 
 #[test]
@@ -47,4 +72,25 @@ fn the_log_keeps_the_latest() {
     assert_eq!((log.count(), log.latest().count()), (300, KEPT));
     assert_eq!(log.latest().next_back().map(|decision| decision.at_ms), Some(299));
     assert_eq!(log.latest().next().map(|decision| decision.at_ms), Some(172));
+    // Those of another kind have their own room.
+    let bounds = ConcurrencySettings { least: 1, most: 100 };
+    let mut counts = CallCounts::default();
+    (0..20).for_each(|_| counts.add(CallEnd::Refused, 0, 50));
+    let change = ConcurrencyLimit::new(bounds, 100).learn(&counts).unwrap();
+    log.add(Decision {
+        at_ms: 300,
+        before: 100,
+        after: u64::from(change.after),
+        applied: true,
+        what: What::OriginCalls {
+            upstream: "default".into(),
+            reason: change.reason,
+            evidence: change.window,
+        },
+    });
+    assert_eq!(log.latest().count(), KEPT + 1);
+    for at_ms in 301..600 {
+        log.add(Decision { at_ms, ..decision.clone() });
+    }
+    assert_eq!(log.latest().next().map(|decision| decision.at_ms), Some(300));
 }

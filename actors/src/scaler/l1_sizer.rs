@@ -2,7 +2,7 @@
 
 use super::copy::Asked;
 use super::curve::{Curve, CurveBounds, CurvePoint, SIZES};
-use super::decision::Decision;
+use super::decision::{Decision, What};
 use super::sizing::{SizingEvidence, SizingPolicy};
 use crate::settings::SizerSettings;
 
@@ -63,9 +63,7 @@ impl L1Sizer {
             before: self.now_bytes,
             after: sizing.bytes,
             applied: false,
-            reason: sizing.reason,
-            gain: sizing.gain,
-            evidence,
+            what: What::L1Bytes { reason: sizing.reason, gain: sizing.gain, evidence },
         })
     }
 

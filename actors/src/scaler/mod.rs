@@ -1,11 +1,12 @@
-//! Sizing by what is measured: L1's bytes.
+//! Sizing by what is measured: L1's bytes, the calls to origins at once.
 //!
 //! * `curve`: what L1 would hit at other sizes, from `copy` after `copy` of its own policy.
-//! * `sizing`: how many bytes L1 gets by that.
+//! * `sizing`: how many bytes L1 gets by that; `concurrency`: how many calls an origin gets at once.
 //! * `l1_sizer`: curve and sizing together; `decision`: what was decided and why, to be made again.
 //! * `headroom`: how large memory lets L1 become; `traffic`: what was answered of late.
 //! * `scaler_actor`: moves the messages.
 
+mod concurrency;
 mod copy;
 mod curve;
 mod decision;
@@ -15,11 +16,14 @@ mod scaler_actor;
 mod sizing;
 mod traffic;
 
+pub use concurrency::{ConcurrencyLimit, ConcurrencyReason, ConcurrencySettings, NewLimit, Window};
 pub use copy::{Asked, ENDLESS};
 pub use curve::{Curve, CurveBounds, CurvePoint, SIZES};
-pub use decision::{Decision, DecisionLog};
+pub use decision::{Decision, DecisionLog, What};
 pub use l1_sizer::L1Sizer;
-pub use scaler_actor::{ObserveScaling, ScalerActor, ScalerHandle, ScalingReport};
+pub use scaler_actor::{
+    ObserveScaling, OriginReport, ScalerActor, ScalerHandle, ScalerPorts, ScalingReport,
+};
 pub use sizing::{Sizing, SizingEvidence, SizingPolicy, SizingReason, hit_ratio_at, sized};
 pub use traffic::TrafficReport;
 

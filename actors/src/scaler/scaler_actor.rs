@@ -1,10 +1,13 @@
-//! The actor that sizes L1 by what is measured.
+//! The actor that sizes L1, and limits the calls to origins, by what is measured.
 //!
-//! Owns: the curve of L1's hit ratio, windows of what was answered, the log of decisions. Takes:
-//! [`SampleBatch`], `PressureChanged`. Answers: [`ObserveScaling`], `Ping`. Sends: `Resize` to L1,
-//! `ObserveMemory` to the watchdog. Fails how: L1 keeps its size; what was learned is learned again.
+//! Owns: the curve of L1's hit ratio, windows of what was answered, the laws of origins' limits, the log
+//! of decisions. Takes: [`SampleBatch`], [`OriginCalls`], `PressureChanged`. Answers: [`ObserveScaling`],
+//! `Ping`. Sends: `Resize` to L1, `ObserveMemory` to the watchdog; sets the limits of gates. Fails how: L1
+//! keeps its size, gates their limits; what was learned is learned again.
 //! Thread: an arbiter of its own, so that learning takes no time from requests.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::{
@@ -12,15 +15,17 @@ use actix::{
     WrapFuture as _,
 };
 
-use super::decision::{Decision, DecisionLog};
+use super::concurrency::{ConcurrencyLimit, ConcurrencySettings};
+use super::decision::{Decision, DecisionLog, What};
 use super::l1_sizer::L1Sizer;
 use super::traffic::{Traffic, TrafficReport};
 use super::{Asked, CurvePoint, SIZES, headroom};
 use crate::clock::SharedClock;
 use crate::message::{
-    ActorState, MemoryHandle, ObserveMemory, Ping, PressureChanged, Report, Resize, Slot, ask,
+    ActorState, MemoryHandle, ObserveMemory, OriginCalls, Ping, PressureChanged, Report, Resize,
+    Slot, ask,
 };
-use crate::model::{Access, Entry, Level, Outcome, PressureState, SampleBatch};
+use crate::model::{Access, CallGates, Entry, Level, Outcome, PressureState, SampleBatch};
 use crate::settings::{ScalerMode, ScalerSettings};
 
 /// Batches that may wait; past it workers drop and count them.
@@ -48,8 +53,32 @@ pub struct ScalingReport {
     pub l1_bytes: [u64; 4],
     /// What was answered in the last minutes.
     pub traffic: TrafficReport,
+    /// What is known of the origins whose calls are limited.
+    pub origins: Vec<OriginReport>,
     /// The latest decisions, oldest first.
     pub decisions: Vec<Decision>,
+}
+
+/// What the scaler knows of one origin.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OriginReport {
+    /// The upstream's name.
+    pub upstream: Arc<str>,
+    /// The limit that is right; its gate's own where it is in effect.
+    pub limit: u32,
+    /// Seconds that are usual to an answer's head, once some are known.
+    pub usual_seconds: Option<f64>,
+}
+
+/// Whom the scaler asks, and what it sets.
+#[derive(Debug, Clone)]
+pub struct ScalerPorts {
+    /// L1's size.
+    pub resize: Slot<Resize>,
+    /// How memory is.
+    pub memory: MemoryHandle,
+    /// How many calls each origin gets at once.
+    pub gates: CallGates,
 }
 
 /// Where the scaler is told and asked.
@@ -57,6 +86,8 @@ pub struct ScalingReport {
 pub struct ScalerHandle {
     /// Takes what workers report.
     pub samples: Slot<SampleBatch>,
+    /// Takes what calls said of their origin's load.
+    pub calls: Slot<OriginCalls>,
     /// Takes changes of memory pressure.
     pub pressure: Slot<PressureChanged>,
     /// Takes [`ObserveScaling`].
@@ -66,7 +97,12 @@ pub struct ScalerHandle {
 impl ScalerHandle {
     /// Creates a handle without an actor.
     pub fn new() -> Self {
-        Self { samples: Slot::empty(), pressure: Slot::empty(), observe: Slot::empty() }
+        Self {
+            samples: Slot::empty(),
+            calls: Slot::empty(),
+            pressure: Slot::empty(),
+            observe: Slot::empty(),
+        }
     }
 }
 
@@ -76,14 +112,14 @@ impl Default for ScalerHandle {
     }
 }
 
-/// Sizes L1.
+/// Sizes L1, and limits the calls to origins.
 pub struct ScalerActor {
     settings: ScalerSettings,
     sizer: L1Sizer,
     traffic: Traffic,
     log: DecisionLog,
-    resize: Slot<Resize>,
-    memory: MemoryHandle,
+    limits: BTreeMap<Arc<str>, ConcurrencyLimit>,
+    ports: ScalerPorts,
     clock: SharedClock,
     started_at: Instant,
     pressure: PressureState,
@@ -92,16 +128,19 @@ pub struct ScalerActor {
     skipped: u64,
     resizes: u64,
     failures: u64,
+    limited: u64,
 }
 
 impl ScalerActor {
-    /// Creates a scaler of the L1 behind `resize`.
-    pub fn new(
-        settings: ScalerSettings,
-        resize: Slot<Resize>,
-        memory: MemoryHandle,
-        clock: SharedClock,
-    ) -> Self {
+    /// Creates a scaler of the L1 and the origins behind `ports`.
+    pub fn new(settings: ScalerSettings, ports: ScalerPorts, clock: SharedClock) -> Self {
+        let limits = ports.gates.iter().map(|(upstream, gate)| {
+            let settings = gate.settings();
+            let bounds = ConcurrencySettings { least: settings.least, most: settings.most };
+            // What one that died had set holds on.
+            (Arc::clone(upstream), ConcurrencyLimit::new(bounds, gate.limit()))
+        });
+        let limits = limits.collect();
         let sizer = L1Sizer::new(settings.sizer, settings.l1_bytes);
         let started_at = clock.now();
         Self {
@@ -110,8 +149,8 @@ impl ScalerActor {
             settings,
             sizer,
             log: DecisionLog::default(),
-            resize,
-            memory,
+            limits,
+            ports,
             clock,
             started_at,
             pressure: PressureState::Nominal,
@@ -119,12 +158,14 @@ impl ScalerActor {
             skipped: 0,
             resizes: 0,
             failures: 0,
+            limited: 0,
         }
     }
 
     /// Puts the address of a started scaler where those who tell and ask it look.
     pub fn connect(addr: &Addr<Self>, handle: &ScalerHandle) {
         handle.samples.put(addr.clone().recipient());
+        handle.calls.put(addr.clone().recipient());
         handle.pressure.put(addr.clone().recipient());
         handle.observe.put(addr.clone().recipient());
     }
@@ -149,7 +190,7 @@ impl ScalerActor {
     /// Asks how much memory there is, then decides.
     fn look(&mut self, ctx: &mut Context<Self>) {
         self.traffic.turn(self.clock.wall_ms());
-        let memory = ask(&self.memory.observe, ObserveMemory, ASK_DEADLINE);
+        let memory = ask(&self.ports.memory.observe, ObserveMemory, ASK_DEADLINE);
         ctx.spawn(memory.into_actor(self).map(|report, scaler, ctx| {
             if let Ok(report) = report {
                 let now_bytes = scaler.sizer.now_bytes();
@@ -179,7 +220,7 @@ impl ScalerActor {
 
     /// Gives L1 a size; it says which one it took.
     fn resize(&mut self, max_bytes: u64, ctx: &mut Context<Self>) {
-        let resized = ask(&self.resize, Resize { max_bytes }, ASK_DEADLINE);
+        let resized = ask(&self.ports.resize, Resize { max_bytes }, ASK_DEADLINE);
         ctx.spawn(resized.into_actor(self).map(|taken, scaler, _| match taken {
             Ok(bytes) if bytes != scaler.sizer.now_bytes() => scaler.sizer.resized(bytes),
             Ok(_) => {}
@@ -188,11 +229,37 @@ impl ScalerActor {
     }
 }
 
+fn origin_report((upstream, limit): (&Arc<str>, &ConcurrencyLimit)) -> OriginReport {
+    let (limit, usual_seconds) = (limit.limit(), limit.usual_seconds());
+    OriginReport { upstream: Arc::clone(upstream), limit, usual_seconds }
+}
+
 /// Once for each decision; its evidence stands in the log of decisions.
 fn tell(decision: &Decision) {
-    let Decision { before, after, applied, gain, .. } = *decision;
-    let (reason, requests) = (decision.reason.label(), decision.evidence.requests);
-    tracing::info!(before, after, reason, applied, gain, requests, "L1 gets another size");
+    let Decision { before, after, applied, what, .. } = decision;
+    let (before, after, reason) = (*before, *after, decision.reason());
+    match what {
+        What::L1Bytes { gain, evidence, .. } => {
+            let (gain, requests) = (*gain, evidence.requests);
+            tracing::info!(before, after, reason, applied, gain, requests, "L1 gets another size");
+        }
+        What::OriginCalls { upstream, evidence, .. } => {
+            let (upstream, seconds, usual) =
+                (&**upstream, evidence.seconds, evidence.usual_seconds);
+            let refused = evidence.refused;
+            tracing::info!(
+                upstream,
+                before,
+                after,
+                reason,
+                applied,
+                seconds,
+                usual,
+                refused,
+                "another number of calls at once"
+            );
+        }
+    }
 }
 
 impl Actor for ScalerActor {
@@ -218,6 +285,34 @@ impl Handler<SampleBatch> for ScalerActor {
         self.accesses += u64::try_from(batch.accesses.len()).unwrap_or(0);
         self.skipped += batch.dropped_accesses;
         self.traffic.take(&batch);
+    }
+}
+
+impl Handler<OriginCalls> for ScalerActor {
+    type Result = ();
+
+    fn handle(&mut self, message: OriginCalls, _: &mut Self::Context) {
+        let OriginCalls { upstream, counts } = message;
+        let change = self.limits.get_mut(&upstream).and_then(|limit| limit.learn(&counts));
+        let Some(change) = change else { return };
+        let applied = self.settings.mode == ScalerMode::On;
+        if applied && let Some(gate) = self.ports.gates.get(&upstream) {
+            self.limited += 1;
+            gate.set_limit(change.after);
+        }
+        let decision = Decision {
+            at_ms: self.clock.wall_ms(),
+            before: u64::from(change.before),
+            after: u64::from(change.after),
+            applied,
+            what: What::OriginCalls {
+                upstream: Box::from(&*upstream),
+                reason: change.reason,
+                evidence: change.window,
+            },
+        };
+        tell(&decision);
+        self.log.add(decision);
     }
 }
 
@@ -247,6 +342,7 @@ impl Handler<ObserveScaling> for ScalerActor {
             rate: self.sizer.curve().rate(),
             l1_bytes: [self.sizer.now_bytes(), sizer.least_bytes, sizer.most_bytes, most],
             traffic: self.traffic.report(),
+            origins: self.limits.iter().map(origin_report).collect(),
             decisions: self.log.latest().cloned().collect(),
         }
     }
@@ -268,6 +364,7 @@ impl Handler<Ping> for ScalerActor {
                 ("decisions", self.log.count()),
                 ("resizes", self.resizes),
                 ("resize_failures", self.failures),
+                ("limits_set", self.limited),
                 ("wanted_bytes", self.sizer.now_bytes()),
                 ("allowed_bytes", self.allowed_bytes),
             ],

@@ -5,7 +5,7 @@ use parking_lot::Mutex;
 use super::*;
 use crate::clock::ManualClock;
 use crate::message::MemoryReport;
-use crate::model::{CacheKey, MemoryReading};
+use crate::model::{CacheKey, CallCounts, CallEnd, GateSettings, MemoryReading, TellCalls};
 use crate::settings::SizerSettings;
 
 const MIB: u64 = 1 << 20;
@@ -43,6 +43,21 @@ struct Play {
     stage: Stage,
     handle: ScalerHandle,
     clock: Arc<ManualClock>,
+    gates: CallGates,
+    settings: ScalerSettings,
+}
+
+/// One upstream, `up`, with 4 to 100 calls at once.
+fn gates() -> CallGates {
+    let settings = GateSettings {
+        least: 4,
+        most: 100,
+        wait: Duration::from_secs(1),
+        queue: 10,
+        one_credential: true,
+    };
+    let tell: TellCalls = Arc::new(|_, _| {});
+    CallGates::new(vec![("up".into(), settings)], &tell)
 }
 
 impl Play {
@@ -69,10 +84,12 @@ impl Play {
             },
         };
         let clock = ManualClock::new();
-        let actor = ScalerActor::new(settings, resize, memory, clock.clone());
+        let ports = ScalerPorts { resize, memory, gates: gates() };
+        let gates = ports.gates.clone();
+        let actor = ScalerActor::new(settings.clone(), ports, clock.clone());
         let handle = ScalerHandle::new();
         ScalerActor::connect(&actor.start(), &handle);
-        Self { stage, handle, clock }
+        Self { stage, handle, clock, gates, settings }
     }
 
     /// Two hundred keys in turn, of which L1 has none: it has room for eighty.
@@ -144,7 +161,7 @@ fn l1_grows_where_it_pays_and_the_decision_is_logged() {
         assert_eq!(report.evidence, 6_000);
         let [first, ..] = &report.decisions[..] else { panic!("{report:?}") };
         assert_eq!((first.before, first.after, first.applied), (8 * MIB, 16 * MIB, true));
-        assert_eq!((first.reason.label(), first.again()), ("growth_pays", 16 * MIB));
+        assert_eq!((first.reason(), first.again()), ("growth_pays", 16 * MIB));
         assert_eq!(Some(report.l1_bytes[0]), play.last_size());
     });
 }
@@ -163,6 +180,51 @@ fn advice_alone_changes_nothing() {
     });
 }
 
+/// Tells of a round of calls at `up`.
+async fn calls(play: &Play, end: CallEnd, under_way: u32) {
+    let mut counts = CallCounts::default();
+    (0..under_way.max(20)).for_each(|_| counts.add(end, 0, under_way));
+    ask(&play.handle.calls, OriginCalls { upstream: "up".into(), counts }, DEADLINE).await.unwrap();
+}
+
+#[test]
+fn refusals_lower_an_origins_limit_and_the_decision_is_logged() {
+    run(async {
+        let play = Play::start(ScalerMode::On);
+        let gate = play.gates.get("up").unwrap();
+        calls(&play, CallEnd::Answered(Duration::from_millis(500)), 50).await;
+        assert_eq!(gate.limit(), 100);
+        calls(&play, CallEnd::Refused, 50).await;
+        assert_eq!(gate.limit(), 45);
+        let report = play.report().await;
+        let [decision] = &report.decisions[..] else { panic!("{report:?}") };
+        assert_eq!((decision.before, decision.after, decision.applied), (100, 45, true));
+        assert_eq!((decision.reason(), decision.again()), ("refusals", 45));
+        assert_eq!((report.origins[0].limit, report.origins[0].usual_seconds), (45, Some(0.5)));
+        // A successor goes on from there.
+        let ports = ScalerPorts {
+            resize: Slot::empty(),
+            memory: MemoryHandle::new(),
+            gates: play.gates.clone(),
+        };
+        let settings = play.settings.clone();
+        let successor = ScalerActor::new(settings, ports, play.clock.clone());
+        ScalerActor::connect(&successor.start(), &play.handle);
+        assert_eq!(play.report().await.origins[0].limit, 45);
+    });
+}
+
+#[test]
+fn advice_leaves_an_origins_limit_alone() {
+    run(async {
+        let play = Play::start(ScalerMode::Advise);
+        calls(&play, CallEnd::Refused, 50).await;
+        let report = play.report().await;
+        assert_eq!((report.decisions.len(), report.decisions[0].applied), (1, false));
+        assert_eq!((report.origins[0].limit, play.gates.get("up").unwrap().limit()), (45, 100));
+    });
+}
+
 #[test]
 fn without_room_in_memory_it_does_not_grow_and_under_pressure_it_shrinks() {
     run(async {
@@ -177,10 +239,7 @@ fn without_room_in_memory_it_does_not_grow_and_under_pressure_it_shrinks() {
         tokio::task::yield_now().await;
         assert_eq!(play.last_size(), Some(5 * MIB));
         let report = play.report().await;
-        assert_eq!(
-            report.decisions.last().map(|decision| decision.reason.label()),
-            Some("over_bound")
-        );
+        assert_eq!(report.decisions.last().map(Decision::reason), Some("over_bound"));
         // Until memory is there again.
         play.stage.memory.lock().state = PressureState::Elevated;
         play.loop_over(200, 3_000).await;

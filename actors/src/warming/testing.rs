@@ -24,6 +24,7 @@ pub(super) fn call(number: u32, body_bytes: usize) -> Arc<OriginCall> {
         key: key(number),
         route: 0,
         upstream: "up".into(),
+        scope: 0,
         method: "POST".into(),
         target: "/".into(),
         headers: Vec::new(),

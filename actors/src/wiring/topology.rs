@@ -15,10 +15,13 @@ use super::watch::Ward;
 use crate::clock::SharedClock;
 use crate::error::AskError;
 use crate::message::{
-    CatchUp, ConversationHandle, Flush, LevelHandle, MemoryHandle, PurgeHandle, RegisterCleaner,
-    Slot, Subscribe, Touched, ask,
+    CatchUp, ConversationHandle, Flush, LevelHandle, MemoryHandle, OriginCalls, PurgeHandle,
+    RegisterCleaner, Slot, Subscribe, Touched, ask,
 };
-use crate::model::{Level, MemoryBudget, ModelLoader, Purges, SampleBatch, Versions};
+use crate::model::{
+    CallGates, GateSettings, Level, MemoryBudget, ModelLoader, Purges, SampleBatch, TellCalls,
+    Versions,
+};
 use crate::models::LocalModels;
 use crate::origin::OriginFactory;
 use crate::resolver::{FetchPorts, Levels, ResolverHandle};
@@ -62,6 +65,8 @@ pub struct Plan {
     pub sentinel: SentinelSettings,
     /// Where answers come from.
     pub origin: OriginFactory,
+    /// Which upstreams get a bounded number of calls at once, by name.
+    pub gates: Vec<(Arc<str>, GateSettings)>,
     /// Actors of the gateway package, watched with the others.
     pub others: Vec<Ward>,
     /// The time.
@@ -113,6 +118,8 @@ pub struct Topology {
     pub memory: MemoryHandle,
     /// What requests and answers under way may hold.
     pub budget: MemoryBudget,
+    /// How many calls each upstream gets at once.
+    pub gates: CallGates,
     /// What was replaced in L1.
     pub versions: Versions,
     /// Has answers ready before they are asked for.
@@ -144,7 +151,15 @@ impl Topology {
             plan.flights.l2_timeout,
         );
         let mut panics = Panics::default();
+        let scaler = ScalerHandle::new();
+        let calls = scaler.calls.clone();
+        let tell: TellCalls = Arc::new(move |upstream, counts| {
+            let upstream = Arc::clone(upstream);
+            // Without a scaler nobody listens: the limit stays.
+            let _ = calls.tell(OriginCalls { upstream, counts });
+        });
         let known = Known {
+            gates: CallGates::new(plan.gates, &tell),
             purges: Purges::new(plan.purge.max_labels),
             versions: Versions::default(),
             // Until the first reading; where it is only watched, for ever.
@@ -168,7 +183,6 @@ impl Topology {
             let changed = warming.pressure.clone();
             subscribers.subscribe(Subscribe { name: "warming", changed });
         }
-        let scaler = ScalerHandle::new();
         if plan.scaler.is_some() {
             let changed = scaler.pressure.clone();
             subscribers.subscribe(Subscribe { name: "scaler", changed });
@@ -251,6 +265,7 @@ impl Topology {
             conversations,
             memory,
             budget: known.budget,
+            gates: known.gates,
             versions: known.versions,
             warming,
             scaler,

@@ -13,12 +13,12 @@ use crate::conversation::ConversationActor;
 use crate::message::{
     ConversationHandle, Flush, LevelHandle, MemoryHandle, PurgeHandle, Resize, Slot, Touched,
 };
-use crate::model::{MemoryBudget, Purges, Versions};
+use crate::model::{CallGates, MemoryBudget, Purges, Versions};
 use crate::models::ModelCacheActor;
 use crate::origin::OriginFactory;
 use crate::purging::PurgeActor;
 use crate::resolver::{Fetch, FetchActor, FetchPorts, Levels, ResolverActor, ResolverHandle};
-use crate::scaler::{ScalerActor, ScalerHandle};
+use crate::scaler::{ScalerActor, ScalerHandle, ScalerPorts};
 use crate::settings::{
     ConversationSettings, FlightSettings, L1Settings, L2Settings, L3Settings, PurgeSettings,
     ScalerSettings,
@@ -32,6 +32,7 @@ pub(super) struct Known {
     pub(super) purges: Purges,
     pub(super) versions: Versions,
     pub(super) budget: MemoryBudget,
+    pub(super) gates: CallGates,
     pub(super) clock: SharedClock,
 }
 
@@ -227,12 +228,17 @@ pub(super) fn scaler_ward(
 ) -> Ward {
     let Some(settings) = settings else { return Ward::off("scaler") };
     let (clock, asked) = (Arc::clone(&known.clock), handle.observe.clone());
-    let (resize, memory) = (resize.clone(), memory.clone());
+    let (resize, memory, gates) = (resize.clone(), memory.clone(), known.gates.clone());
     let (handle, panic) = (handle.clone(), panics.port("scaler"));
     Ward::on(
         "scaler",
         move || {
-            ScalerActor::new(settings.clone(), resize.clone(), memory.clone(), Arc::clone(&clock))
+            let ports = ScalerPorts {
+                resize: resize.clone(),
+                memory: memory.clone(),
+                gates: gates.clone(),
+            };
+            ScalerActor::new(settings.clone(), ports, Arc::clone(&clock))
         },
         move |addr| {
             ScalerActor::connect(addr, &handle);
@@ -299,7 +305,7 @@ pub(super) fn fetch_ward(
                 &origin,
                 levels.clone(),
                 ports.clone(),
-                (known.budget.clone(), Arc::clone(&known.clock)),
+                (known.budget.clone(), known.gates.clone(), Arc::clone(&known.clock)),
             )
         },
         move |addr| {
@@ -323,9 +329,9 @@ pub(super) fn resolver_ward(
     Ward::on(
         "resolver",
         move || {
-            let Known { purges, clock, .. } = known.clone();
+            let Known { purges, gates, clock, .. } = known.clone();
             let (levels, fetchers) = (levels.clone(), fetchers.clone());
-            ResolverActor::new(&settings, levels, fetchers, &own, purges, clock)
+            ResolverActor::new(&settings, levels, fetchers, &own, (purges, gates), clock)
         },
         move |addr| {
             ResolverActor::connect(addr, &handle);

@@ -118,6 +118,7 @@ pub fn call(number: u8) -> OriginCall {
         key: CacheKey::new([number; 32]),
         route: 0,
         upstream: Arc::from("scripted"),
+        scope: 0,
         method: "POST".into(),
         target: "/".into(),
         headers: Vec::new(),
@@ -262,6 +263,7 @@ impl Stage {
                 late_after: Duration::from_secs(2),
             },
             origin,
+            gates: Vec::new(),
             others: Vec::new(),
             clock: clock.clone(),
         });

@@ -33,6 +33,7 @@ pub(super) fn origin_call(
         key: meaning.key,
         route: route.index,
         upstream: Arc::clone(&route.upstream),
+        scope: meaning.scope,
         method: method.into(),
         target: target(reading),
         headers: headers(reading, meaning.form),

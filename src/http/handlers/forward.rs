@@ -12,8 +12,10 @@ use actix_web::http::header::{
 };
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse};
-use anteroom_actors::model::{Outcome, Sample};
+use anteroom_actors::error::OriginError;
+use anteroom_actors::model::{CallEnd, CallPlace, Caller, NoPlace, Outcome, Sample};
 use anteroom_actors::origin::Head;
+use anteroom_actors::resolver::load_of;
 use bytes::{Bytes, BytesMut};
 use futures_util::stream::{self, Empty, Stream, StreamExt};
 
@@ -46,6 +48,19 @@ enum Body<S> {
 struct Bypass {
     reason: &'static str,
     model: Option<Arc<str>>,
+}
+
+/// Returns what a call past the cache says of the upstream's load. How long such calls take says nothing:
+/// they are of all kinds.
+fn end_of(forwarded: &Result<Forwarded, OriginError>) -> CallEnd {
+    match forwarded {
+        Ok(answer) => match load_of(answer.status) {
+            CallEnd::Refused => CallEnd::Refused,
+            _ => CallEnd::Other,
+        },
+        Err(OriginError::TimedOut { .. }) => CallEnd::Refused,
+        Err(_) => CallEnd::Other,
+    }
 }
 
 /// A request, seen from its way past the cache.
@@ -108,6 +123,7 @@ impl Source<'_> {
         let mut metering = guard::meter(self.worker, self.request, || self.estimate(length))?;
         let at_hand = if let Body::Whole(body) = &body { body.len() } else { 0 };
         self.memory.call(at_hand).await?;
+        let place = self.place().await?;
         metering.pays(true);
         // A body at hand was inflated.
         let is_plain = matches!(body, Body::Whole(_));
@@ -131,11 +147,26 @@ impl Source<'_> {
             Body::Whole(body) => forwarder.forward_whole(forward, body).await,
         };
         metering.pays(forwarded.as_ref().is_ok_and(|answer| answer.status < 400));
+        if let Some(place) = &place {
+            place.note(end_of(&forwarded));
+        }
         let mut forwarded = forwarded.map_err(ApiError::Origin)?;
         if bypass.is_some() && forwarded.status >= 400 {
             forwarded = self.without_secrets(forwarded).await;
         }
-        Ok(self.answer(forwarded, bypass, (permit, under_way, metering)))
+        Ok(self.answer(forwarded, bypass, (permit, under_way, metering, place)))
+    }
+
+    /// Returns a place among the upstream's calls, waiting for it; nothing where they are not limited.
+    async fn place(&self) -> Result<Option<CallPlace>, ApiError> {
+        let upstream = &self.route.upstream;
+        let Some(gate) = self.worker.gateway.topology.gates.get(upstream) else { return Ok(None) };
+        // Whose it is does not matter: of what it says only refusals for load are noted.
+        let place = gate.enter(Caller::User, 0).await;
+        place.map(Some).map_err(|NoPlace { retry_after }| {
+            let upstream = upstream.to_string();
+            ApiError::Origin(OriginError::Overloaded { upstream, retry_after })
+        })
     }
 
     /// Returns an estimate of the tokens that a body of this length costs. Uploads and forms cost
@@ -187,7 +218,7 @@ impl Source<'_> {
         &self,
         forwarded: Forwarded,
         bypass: Option<Bypass>,
-        mut holds: (Permit, UnderWay, Metering),
+        mut holds: (Permit, UnderWay, Metering, Option<CallPlace>),
     ) -> HttpResponse {
         let Forwarded { status, headers, length, body } = forwarded;
         let code = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
@@ -214,7 +245,7 @@ impl Source<'_> {
             }
             return response;
         }
-        // The permit and the count last as long as the body.
+        // The permit, the count and the place last as long as the body.
         let body = body.then(move |piece| {
             if let Ok(piece) = &piece {
                 holds.2.observe(piece);

@@ -1,11 +1,12 @@
-//! What operators see of the scaler.
+//! What operators see of the scaler and of what it sets.
 
 use std::time::Duration;
 
 use actix_web::web::Data;
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use anteroom_actors::message::ask;
-use anteroom_actors::scaler::{ObserveScaling, ScalingReport};
+use anteroom_actors::model::CallGates;
+use anteroom_actors::scaler::{ObserveScaling, OriginReport, ScalingReport};
 use serde_json::{Value, json};
 
 use crate::http::gateway::Gateway;
@@ -14,13 +15,15 @@ use crate::http::operations::error;
 /// Longest wait for the actor, which answers at once.
 const DEADLINE: Duration = Duration::from_secs(1);
 
-/// The curve, L1's bounds, traffic and the latest decisions.
+/// The curve, L1's bounds, traffic, the calls of upstreams and the latest decisions.
 pub async fn show(gateway: Data<Gateway>) -> HttpResponse {
+    let gates = &gateway.topology.gates;
     let Some(settings) = gateway.settings.scaler() else {
-        return HttpResponse::Ok().json(json!({"mode": "off"}));
+        let upstreams = upstreams_json(gates, &[]);
+        return HttpResponse::Ok().json(json!({"mode": "off", "upstreams": upstreams}));
     };
     match ask(&gateway.topology.scaler.observe, ObserveScaling, DEADLINE).await {
-        Ok(report) => HttpResponse::Ok().json(report_json(settings.mode.label(), &report)),
+        Ok(report) => HttpResponse::Ok().json(report_json(settings.mode.label(), gates, &report)),
         Err(_gone) => {
             let response: HttpResponseBuilder = HttpResponse::ServiceUnavailable();
             error(response, "the scaler does not answer; ask again")
@@ -28,8 +31,29 @@ pub async fn show(gateway: Data<Gateway>) -> HttpResponse {
     }
 }
 
-/// Returns what `report` shows.
-pub(in crate::http) fn report_json(mode: &str, report: &ScalingReport) -> Value {
+/// Returns the limits of the upstreams that have one, by name.
+fn upstreams_json(gates: &CallGates, origins: &[OriginReport]) -> Value {
+    let upstreams = gates.iter().map(|(name, gate)| {
+        let gate = gate.report();
+        let [users, background] = gate.waiting;
+        let origin = origins.iter().find(|origin| origin.upstream == *name);
+        let shown = json!({
+            "limit": gate.limit,
+            "least": gate.settings.least,
+            "most": gate.settings.most,
+            "advised": origin.map(|origin| origin.limit),
+            "usual_seconds": origin.and_then(|origin| origin.usual_seconds),
+            "under_way": gate.under_way,
+            "waiting": {"users": users, "background": background, "most": gate.settings.queue},
+            "refused": {"full": gate.refused_full, "late": gate.refused_late},
+        });
+        (name.to_string(), shown)
+    });
+    Value::Object(upstreams.collect())
+}
+
+/// Returns what `report` and `gates` show.
+pub(in crate::http) fn report_json(mode: &str, gates: &CallGates, report: &ScalingReport) -> Value {
     let [bytes, least_bytes, most_bytes, allowed_bytes] = report.l1_bytes;
     json!({
         "mode": mode,
@@ -42,6 +66,7 @@ pub(in crate::http) fn report_json(mode: &str, report: &ScalingReport) -> Value 
         "curve": report.curve,
         "curve_requests": report.evidence,
         "curve_sample": report.rate,
+        "upstreams": upstreams_json(gates, &report.origins),
         "traffic": report.traffic,
         "decisions": report.decisions,
     })

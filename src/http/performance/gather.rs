@@ -118,11 +118,12 @@ async fn warming_of(gateway: &Gateway) -> Found {
 
 async fn scaling_of(gateway: &Gateway) -> Found {
     let Some(settings) = gateway.settings.scaler() else { return Found::Off };
+    let gates = &gateway.topology.gates;
     match ask(&gateway.topology.scaler.observe, ObserveScaling, DEADLINE).await {
         Ok(mut report) => {
             let older = report.decisions.len().saturating_sub(DECISIONS);
             report.decisions.drain(..older);
-            Found::There(scaling::report_json(settings.mode.label(), &report), None)
+            Found::There(scaling::report_json(settings.mode.label(), gates, &report), None)
         }
         Err(_gone) => Found::Away,
     }

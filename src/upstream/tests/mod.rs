@@ -201,6 +201,7 @@ pub(super) fn call(method: &str, target: &str, body: &'static str) -> OriginCall
         key: CacheKey::new([0; 32]),
         route: 0,
         upstream: "up".into(),
+        scope: 0,
         method: method.into(),
         target: target.into(),
         headers: Vec::new(),
