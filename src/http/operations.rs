@@ -12,7 +12,9 @@ use actix_web::{Error, HttpRequest, HttpResponse};
 use serde_json::json;
 
 use super::gateway::Gateway;
-use super::handlers::{cache_admin, explain, health, performance, savings, scaling, warming};
+use super::handlers::{
+    cache_admin, explain, health, metrics, performance, savings, scaling, warming,
+};
 
 /// Path of the metrics.
 pub const METRICS_PATH: &str = "/metrics";
@@ -32,7 +34,7 @@ pub fn configure(config: &mut ServiceConfig) {
         .route("/health/live", web::get().to(health::live))
         .route("/health/ready", web::get().to(health::ready))
         .route("/health/actors", web::get().to(health::actors))
-        .route(METRICS_PATH, web::get().to(metrics))
+        .route(METRICS_PATH, web::get().to(metrics::show))
         .route(PERFORMANCE_PATH, web::get().to(performance::show))
         .route("/api/v1/savings", web::get().to(savings::show))
         .route("/api/v1/scaling", web::get().to(scaling::show))
@@ -56,23 +58,6 @@ pub fn configure(config: &mut ServiceConfig) {
     #[cfg(feature = "fault-injection")]
     config.route("/debug/panic/{actor}", web::post().to(health::panic));
     config.default_service(web::to(no_such_page));
-}
-
-/// Brings the actors' and the upstreams' numbers into the registry; actix-web-prom's middleware,
-/// which lies around this handler, then writes the body.
-async fn metrics(gateway: Data<Gateway>) -> HttpResponse {
-    for upstream in gateway.upstreams.health() {
-        gateway.metrics.refresh_upstream(upstream.name, upstream.retries, upstream.is_open);
-    }
-    for (_, gate) in gateway.topology.gates.iter() {
-        gateway.metrics.refresh_gate(&gate.report());
-    }
-    let routes: Vec<&str> = gateway.routes.all().iter().map(|route| &*route.name).collect();
-    gateway.metrics.refresh_savings(&gateway.savings.read().0, &routes, gateway.savings.currency());
-    if let Ok(health) = gateway.topology.observe().await {
-        gateway.metrics.refresh(&health, gateway.admission.taken());
-    }
-    HttpResponse::Ok().finish()
 }
 
 async fn no_such_page(request: HttpRequest) -> HttpResponse {

@@ -100,7 +100,6 @@ impl Servers {
         let registry = gateway.metrics.registry().clone();
         let prometheus = PrometheusMetricsBuilder::new("anteroom_operations")
             .registry(registry)
-            .endpoint(operations::METRICS_PATH)
             .mask_unmatched_patterns("unmatched")
             .build()
             .map_err(|error| ListenError::Metrics(error.to_string()))?;

@@ -96,6 +96,8 @@ impl Metrics {
     ///
     /// When a name is taken or malformed.
     pub fn new(registry: Registry, routes: &[&str]) -> prometheus::Result<Self> {
+        let build = gauges(&registry, &names::BUILD_INFO)?;
+        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         let requests = counters(&registry, &names::REQUESTS)?;
         let seconds = histograms(&registry, &names::REQUEST_SECONDS)?;
         let upstream = histograms(&registry, &names::UPSTREAM_SECONDS)?;

@@ -1,5 +1,6 @@
 //! Metrics, windows of what was answered of late, and logs.
 
+mod exposition;
 mod histogram;
 mod lease_hits;
 pub mod logging;
@@ -12,6 +13,7 @@ mod sent;
 mod stretch;
 mod windows;
 
+pub use exposition::Exposition;
 pub use histogram::{CLASSES, Histogram, RELATIVE_ERROR, Summary};
 pub use lease_hits::LeaseHits;
 pub use metrics::{ClientMetrics, Metrics};

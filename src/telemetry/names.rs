@@ -49,6 +49,10 @@ const fn histogram(
     MetricName { name, kind: Kind::Histogram, labels, help }
 }
 
+/// Which version runs.
+pub const BUILD_INFO: MetricName =
+    gauge("anteroom_build_info", &["version"], "1 for the version that runs.");
+
 /// Requests by route and outcome.
 pub const REQUESTS: MetricName = counter(
     "anteroom_requests_total",
@@ -257,8 +261,8 @@ pub const SAVED_CALLS: MetricName = counter(
     "anteroom_saved_calls_total",
     &["route", "model"],
     "One for each request that was answered without an upstream call of its own: hits, stale answers \
-     and coalesced requests. The model is other for all beyond the first 1000 pairs of route and model, \
-     and for names longer than 128 bytes.",
+     and coalesced requests. The model is other for all beyond the first 100 pairs of route and model, \
+     and for names longer than 128 bytes; /api/v1/savings has 1000.",
 );
 
 /// Tokens that were not charged.
@@ -292,7 +296,8 @@ pub const SPENT_MONEY: MetricName = counter(
 );
 
 /// Every metric of ours.
-pub const METRICS: [MetricName; 31] = [
+pub const METRICS: [MetricName; 32] = [
+    BUILD_INFO,
     REQUESTS,
     REQUEST_SECONDS,
     RESPONSE_BYTES,

@@ -7,6 +7,7 @@ mod cors;
 mod environment;
 mod health;
 mod metrics;
+mod metrics_lint;
 mod performance;
 mod secrets;
 mod tls;

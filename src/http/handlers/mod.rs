@@ -18,6 +18,7 @@ pub mod guard;
 pub mod health;
 mod hits;
 mod invalidation;
+pub mod metrics;
 pub mod performance;
 pub mod proxy;
 mod reading;
