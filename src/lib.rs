@@ -8,6 +8,7 @@
 //! * [`explain`]: which kept answer is nearest to a request that misses.
 //! * [`upstream`]: where answers come from, and whether an answer may be kept.
 //! * [`savings`]: what the cache has spared, by route and model; [`tokens`]: what a call costs.
+//! * [`reload`]: taking on changed settings while the gateway runs.
 //! * [`replay`]: what the cache would have done with a log of requests.
 //! * [`http`]: the two listeners.
 //! * [`give_back`]: giving freed memory back to the system.
@@ -22,6 +23,7 @@ pub mod explain;
 pub mod forms;
 pub mod give_back;
 pub mod http;
+pub mod reload;
 pub mod replay;
 pub mod savings;
 pub mod scope_secret;

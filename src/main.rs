@@ -10,7 +10,7 @@ use anteroom::http::access::digest_line;
 use anteroom::http::reshape::Reshaper;
 use anteroom::replay::options::ReplayOptions;
 use anteroom::replay::progress::Progress;
-use anteroom::settings::{self, Settings};
+use anteroom::settings::{self, Loaded};
 use anteroom::{replay, serve, telemetry};
 
 /// Exit code for a command line or settings that cannot be used.
@@ -32,7 +32,7 @@ fn main() -> ExitCode {
     }
     match command_line.command {
         Command::Check => print(&command_line::check(&loaded)),
-        Command::Serve => run(loaded.settings),
+        Command::Serve => run(loaded),
         // Done above: they need no settings.
         Command::DigestKey | Command::Replay(_) => ExitCode::SUCCESS,
     }
@@ -66,12 +66,12 @@ fn replay(options: &ReplayOptions) -> ExitCode {
     }
 }
 
-fn run(settings: Settings) -> ExitCode {
-    telemetry::logging::start(&settings.log);
+fn run(loaded: Loaded) -> ExitCode {
+    let verbosity = telemetry::logging::start(&loaded.settings.log);
     // Before anything opens a TLS connection: without a provider rustls panics (DESIGN R1). An
     // error means that one is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    match actix::System::new().block_on(serve::serve(settings)) {
+    match actix::System::new().block_on(serve::serve(loaded, verbosity)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => refuse(&error.to_string(), 1),
     }

@@ -14,22 +14,21 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::explain::{HashKey, Sketches};
 use crate::give_back::give_back;
-use crate::http::access::{Clients, Cors};
 use crate::http::admission::Admission;
 use crate::http::gateway::Gateway;
 use crate::http::handlers::unasked::{self, CriticalError};
-use crate::http::reshape::Reshaper;
+use crate::http::in_force::{Current, InForce, Makings};
 use crate::http::revoked::Revoked;
-use crate::http::routes::Routes;
 use crate::http::sent_entries::SentEntries;
 use crate::http::server::{ListenError, Listeners, Servers};
 use crate::http::shape::redact::RedactError;
 use crate::http::tls::{Certificate, TlsError};
 use crate::http::warming::AroundWarming;
+use crate::reload::{self, Reach, Reloads};
 use crate::savings::{Book, PriceError};
 use crate::scope_secret::{self, NoRandomness, Obtained};
-use crate::settings::Settings;
-use crate::telemetry::{Metrics, RecorderActor, RecorderHandle};
+use crate::settings::Loaded;
+use crate::telemetry::{Metrics, RecorderActor, RecorderHandle, Verbosity};
 use crate::tokens::{self, TokenCounter};
 use crate::upstream::billing::Billing;
 use crate::upstream::origin::Reshaping;
@@ -100,9 +99,9 @@ impl From<SpecError> for ServeError {
 /// # Errors
 ///
 /// What keeps the gateway from starting.
-pub async fn serve(settings: Settings) -> Result<(), ServeError> {
-    let mut signals = Signals::listen()?;
-    let drain = settings.server.drain_timeout.get();
+pub async fn serve(loaded: Loaded, verbosity: Verbosity) -> Result<(), ServeError> {
+    let (mut signals, hangups) = (Signals::listen()?, Signals::hangups()?);
+    let settings = &loaded.settings;
     let certificate = match settings.server.tls.files() {
         Some((cert_file, key_file)) => Some(Certificate::load(cert_file, key_file)?),
         None => None,
@@ -113,7 +112,7 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     let (api, operations) = listeners
         .addresses()
         .map_err(|source| ServeError::System { what: "read the listeners' addresses", source })?;
-    let gateway = assemble(settings).await?;
+    let gateway = assemble(loaded, verbosity).await?;
     actors_up(&gateway.topology).await;
     if !gateway.topology.catch_up(PURGES_HEARD_WITHIN).await {
         tracing::warn!(
@@ -129,7 +128,11 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     tracing::info!(api = %format_args!("{scheme}://{api}"), "listening");
     tracing::info!(operations = %format_args!("http://{operations}"), "listening");
 
+    #[expect(clippy::disallowed_methods, reason = "nothing is lost when the process ends it")]
+    actix_web::rt::spawn(reload::follow(Arc::clone(&gateway.reloads), hangups));
+
     signals.next().await;
+    let drain = gateway.in_force().settings.server.drain_timeout.get();
     tracing::info!("stopping; a second signal stops at once");
     let stopped = stop(&servers, &gateway, drain);
     tokio::select! {
@@ -150,35 +153,52 @@ fn recall_key() -> Result<[u64; 4], NoRandomness> {
 }
 
 /// Starts the actors and puts together what the workers share.
-async fn assemble(settings: Settings) -> Result<Arc<Gateway>, ServeError> {
+async fn assemble(loaded: Loaded, verbosity: Verbosity) -> Result<Arc<Gateway>, ServeError> {
+    let Loaded { settings, sources, file } = loaded;
     let clock: SharedClock = Arc::new(SystemClock);
     let upstreams = Upstreams::prepare(&from_settings::upstreams(&settings)?)?;
     let routes: Vec<&str> = settings.routes.iter().map(|route| route.name.as_str()).collect();
     let metrics = Metrics::new(prometheus::Registry::new(), &routes)
         .map_err(|error| ServeError::Metrics(error.to_string()))?;
     let recorder = RecorderHandle::new();
-    let reshaper = Arc::new(Reshaper::new(&settings)?.counting(metrics.payload()));
-    let reshapes = Arc::clone(&reshaper);
+    let Obtained { secret: scope_secret, offered } =
+        scope_secret::obtain(&settings, &clock).await?;
+    let makings = Makings {
+        scope_secret: scope_secret.clone(),
+        metrics: metrics.clone(),
+        clock: Arc::clone(&clock),
+    };
+    let current = Arc::new(Current::new(InForce::new(settings.clone(), &makings, None)?));
+    let (specs, reshapes) = (Arc::clone(&current), Arc::clone(&current));
     let savings = Arc::new(Book::new(settings.price_table()?, clock.wall_ms()));
     let models = tokens::shelf();
     let counter = TokenCounter::new(settings.models.count_tokens.then(|| models.clone()));
     let factory = origin::factory(
         Arc::clone(&upstreams),
-        from_settings::routes(&settings),
-        Arc::new(move |route, head| Reshaping {
-            whole: reshapes.whole(route, head),
-            pieces: reshapes.events(route, head),
+        Arc::new(move |route| specs.get().specs.get(route).cloned()),
+        Arc::new(move |route, head| {
+            let in_force = reshapes.get();
+            Reshaping {
+                whole: in_force.reshaper.whole(route, head),
+                pieces: in_force.reshaper.events(route, head),
+            }
         }),
         Arc::clone(&clock),
         Billing::new(Arc::clone(&savings), counter.clone()),
     );
-    let Obtained { secret: scope_secret, offered } =
-        scope_secret::obtain(&settings, &clock).await?;
     if let (Some(l2), Some(secret)) = (settings.l2(), offered) {
         #[expect(clippy::disallowed_methods, reason = "nothing is lost when the process ends it")]
         actix_web::rt::spawn(scope_secret::keep_offering(l2, secret));
     }
     let admission = Admission::new(settings.server.max_in_flight);
+    let purge = settings.purge();
+    let reach = Reach {
+        current: Arc::clone(&current),
+        makings,
+        admission: admission.clone(),
+        keep_purges: purge.keep_for.clone(),
+        verbosity,
+    };
     let critical = Arc::new(OnceLock::new());
     let warming = settings.warming().map(|desk| WarmingPlan {
         desk,
@@ -195,7 +215,7 @@ async fn assemble(settings: Settings) -> Result<Arc<Gateway>, ServeError> {
         l1: settings.l1(),
         l2: settings.l2(),
         l3: settings.l3(),
-        purge: settings.purge(),
+        purge,
         conversations: settings.conversations(),
         memory: MemoryPlan {
             settings: settings.memory(),
@@ -222,16 +242,13 @@ async fn assemble(settings: Settings) -> Result<Arc<Gateway>, ServeError> {
             settings.routes.len(),
             settings.explain.sketches,
         ),
-        routes: Routes::new(&settings),
-        reshaper,
+        current,
+        reloads: Arc::new(Reloads::new(file, sources, reach)),
         revoked: Revoked::default(),
-        clients: Clients::new(&settings.auth.keys, &scope_secret, &metrics, &clock),
-        cors: Cors::new(&settings.server.cors),
         savings,
         sent: SentEntries::new(topology.budget.clone()),
         counter,
         admission,
-        settings,
         topology,
         upstreams,
         scope_secret,
@@ -249,7 +266,8 @@ async fn assemble(settings: Settings) -> Result<Arc<Gateway>, ServeError> {
 
 /// Brings the answers asked for most before the last stop back to memory.
 async fn warm_start(gateway: &Gateway) {
-    let warming = &gateway.settings.warming;
+    let in_force = gateway.in_force();
+    let warming = &in_force.settings.warming;
     if !warming.enabled || warming.start_entries == 0 {
         return;
     }
@@ -326,13 +344,17 @@ struct Signals {
 
 impl Signals {
     fn listen() -> Result<Self, ServeError> {
-        let listen = |kind| {
-            signal(kind).map_err(|source| ServeError::System { what: "listen for signals", source })
-        };
-        Ok(Self {
-            terminate: listen(SignalKind::terminate())?,
-            interrupt: listen(SignalKind::interrupt())?,
-        })
+        let terminate = Self::of(SignalKind::terminate())?;
+        Ok(Self { terminate, interrupt: Self::of(SignalKind::interrupt())? })
+    }
+
+    /// Returns the signals to read the settings anew.
+    fn hangups() -> Result<Signal, ServeError> {
+        Self::of(SignalKind::hangup())
+    }
+
+    fn of(kind: SignalKind) -> Result<Signal, ServeError> {
+        signal(kind).map_err(|source| ServeError::System { what: "listen for signals", source })
     }
 
     async fn next(&mut self) {

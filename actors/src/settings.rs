@@ -2,6 +2,8 @@
 //! before they come here. Meaning, unit, range and default of each key stand in `config.yaml`.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Bounds of L1.
@@ -149,7 +151,7 @@ pub struct SentinelSettings {
 }
 
 /// How purges spread, and for how long they are remembered.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct PurgeSettings {
     /// How often L2 and L3 are asked for purges of other gateways.
     pub poll_interval: Duration,
@@ -158,7 +160,32 @@ pub struct PurgeSettings {
     /// Most labels with a generation of their own; past it the oldest become one purge of all.
     pub max_labels: usize,
     /// How long a purge is remembered: at least as long as any level may keep an answer.
-    pub keep_for: Duration,
+    pub keep_for: KeepFor,
+}
+
+/// A duration that may grow while it is used.
+#[derive(Debug, Clone)]
+pub struct KeepFor(Arc<AtomicU64>);
+
+impl KeepFor {
+    /// Begins with `duration`, in whole milliseconds.
+    pub fn new(duration: Duration) -> Self {
+        Self(Arc::new(AtomicU64::new(millis(duration))))
+    }
+
+    /// Makes it at least `duration`.
+    pub fn at_least(&self, duration: Duration) {
+        self.0.fetch_max(millis(duration), Ordering::Relaxed);
+    }
+
+    /// Returns it in milliseconds.
+    pub fn as_millis(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Where conversations lie, and what bounds them.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 #[derive(Debug, Clone)]
 pub struct Admission {
     taken: Arc<AtomicUsize>,
-    most: usize,
+    most: Arc<AtomicUsize>,
 }
 
 /// A permit; given back when dropped.
@@ -18,19 +18,28 @@ pub struct Permit(Arc<AtomicUsize>);
 impl Admission {
     /// Creates a bound of `most`.
     pub fn new(most: usize) -> Self {
-        Self { taken: Arc::default(), most }
+        Self { taken: Arc::default(), most: Arc::new(AtomicUsize::new(most)) }
     }
 
     /// Takes a permit, or `None` when all are taken.
     pub fn enter(&self) -> Option<Permit> {
         let permit = Permit(Arc::clone(&self.taken));
         let before = self.taken.fetch_add(1, Ordering::Relaxed);
-        (before < self.most).then_some(permit)
+        (before < self.most()).then_some(permit)
+    }
+
+    /// Sets the bound for requests from now on; those that are in stay.
+    pub fn bound(&self, most: usize) {
+        self.most.store(most, Ordering::Relaxed);
+    }
+
+    fn most(&self) -> usize {
+        self.most.load(Ordering::Relaxed)
     }
 
     /// Tells whether at least half of the permits are taken.
     pub fn is_half_taken(&self) -> bool {
-        self.taken() >= self.most.div_ceil(2)
+        self.taken() >= self.most().div_ceil(2)
     }
 
     /// Returns how many permits are taken.
@@ -61,5 +70,9 @@ mod tests {
         drop(first);
         assert!(admission.is_half_taken());
         assert!(admission.enter().is_some());
+        admission.clone().bound(1);
+        assert!(admission.enter().is_none(), "one is in");
+        admission.bound(3);
+        assert!(admission.enter().is_some() && !admission.is_half_taken());
     }
 }

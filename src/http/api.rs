@@ -12,9 +12,8 @@ use actix_http::HttpService;
 use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, map_config};
 use actix_tls::accept::rustls_0_23::{Acceptor, TlsStream};
 use actix_tls::accept::{TlsError, max_concurrent_tls_connect};
-use actix_web::body::{BoxBody, MessageBody};
+use actix_web::body::MessageBody;
 use actix_web::dev::{AppConfig, Server, ServiceFactory, ServiceRequest, ServiceResponse};
-use actix_web::middleware::{Condition, Next, from_fn};
 use actix_web::rt::net::TcpStream;
 use actix_web::web::{self, Data, Payload};
 use actix_web::{App, Error, HttpRequest, HttpServer};
@@ -52,9 +51,6 @@ impl Making {
         let Self { gateway, recall_key } = self;
         let worker = Worker::start(Arc::clone(&gateway), recall_key);
         let guarding = Rc::clone(&worker);
-        let guard = from_fn(move |request: ServiceRequest, next: Next<BoxBody>| {
-            guard::guard(Rc::clone(&guarding), request, next)
-        });
         let (showing, forgetting) = (Rc::clone(&worker), Rc::clone(&worker));
         let show = move |request: HttpRequest, name: web::Path<String>| {
             let handling = conversations::show(Rc::clone(&showing), request.clone(), name);
@@ -65,7 +61,7 @@ impl Making {
             contained(Rc::clone(&forgetting), request, handling)
         };
         App::new()
-            .wrap(Condition::new(guard::is_needed(&gateway), guard))
+            .wrap_fn(move |request, service| guard::guarded(Rc::clone(&guarding), request, service))
             .app_data(Data::from(gateway))
             .route("/health/live", web::get().to(health::live))
             .route("/health/ready", web::get().to(health::ready))
@@ -98,7 +94,7 @@ pub(super) fn serve(
 }
 
 fn plain(making: Making, listener: TcpListener, workers: usize) -> std::io::Result<Server> {
-    let server = making.gateway.settings.server.clone();
+    let server = making.gateway.in_force().settings.server.clone();
     Ok(HttpServer::new(move || making.clone().app())
         .workers(workers)
         .max_connections((server.max_connections / workers).max(1))
@@ -118,7 +114,7 @@ fn secure(
     workers: usize,
     config: ServerConfig,
 ) -> std::io::Result<Server> {
-    let server = making.gateway.settings.server.clone();
+    let server = making.gateway.in_force().settings.server.clone();
     let address = listener.local_addr()?;
     let connections_a_worker = (server.max_connections / workers).max(1);
     // Unless told otherwise 256 clients that begin no handshake keep all others out.

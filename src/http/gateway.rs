@@ -2,33 +2,32 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use anteroom_actors::clock::SharedClock;
 use anteroom_actors::wiring::Topology;
 
 use parking_lot::Mutex;
 
-use super::access::{Clients, Cors};
 use super::admission::Admission;
+use super::in_force::{Current, InForce};
 use super::memory_scope::MemoryScope;
-use super::reshape::Reshaper;
 use super::revoked::Revoked;
-use super::routes::Routes;
 use super::sent_entries::SentEntries;
 use crate::canonical::ScopeSecret;
 use crate::explain::Sketches;
+use crate::reload::Reloads;
 use crate::savings::Book;
-use crate::settings::Settings;
 use crate::telemetry::{Metrics, RecorderHandle};
 use crate::tokens::TokenCounter;
 use crate::upstream::Upstreams;
 
 /// The gateway as its HTTP workers see it.
 pub struct Gateway {
-    /// The settings in force.
-    pub settings: Settings,
-    /// The routes of the settings.
-    pub routes: Routes,
+    /// The settings in force and what is made of them.
+    pub current: Arc<Current>,
+    /// Takes on changed ones.
+    pub reloads: Arc<Reloads>,
     /// The actors.
     pub topology: Topology,
     /// Prepared upstreams, for requests that pass the cache by.
@@ -37,14 +36,8 @@ pub struct Gateway {
     pub scope_secret: ScopeSecret,
     /// Outlines of recent requests, to explain others by.
     pub sketches: Sketches,
-    /// What becomes of whole answers before they are sent.
-    pub reshaper: Arc<Reshaper>,
     /// Credentials that the provider refuses.
     pub revoked: Revoked,
-    /// The callers who have keys, where keys are wanted.
-    pub clients: Option<Clients>,
-    /// Which browsers' pages may call, where any may.
-    pub cors: Option<Cors>,
     /// What was saved and spent.
     pub savings: Arc<Book>,
     /// Large kept answers on their way to callers.
@@ -75,9 +68,16 @@ impl Gateway {
         self.under_way.lock().iter().map(|count| count.load(Ordering::Relaxed)).sum()
     }
 
-    /// Begins the memory scope of a request.
-    pub fn memory_scope(&self) -> MemoryScope<'_> {
-        MemoryScope::new(&self.topology.budget, &self.sent, self.settings.memory.wait.get())
+    /// Returns what is in force. Workers have their own copy, [`Worker::in_force`].
+    ///
+    /// [`Worker::in_force`]: super::worker::Worker::in_force
+    pub fn in_force(&self) -> Arc<InForce> {
+        self.current.get()
+    }
+
+    /// Begins the memory scope of a request, which waits at most `wait` for memory.
+    pub fn memory_scope(&self, wait: Duration) -> MemoryScope<'_> {
+        MemoryScope::new(&self.topology.budget, &self.sent, wait)
     }
 
     /// Tells whether the gateway is stopping.

@@ -12,6 +12,7 @@ pub mod gateway;
 pub mod handlers;
 pub mod hit_texts;
 pub mod holding;
+pub mod in_force;
 pub mod memory_scope;
 pub mod nudges;
 pub mod operations;

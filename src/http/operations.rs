@@ -13,7 +13,8 @@ use serde_json::json;
 
 use super::gateway::Gateway;
 use super::handlers::{
-    cache_admin, explain, health, metrics, performance, savings, scaling, warming,
+    cache_admin, config as settings_in_force, explain, health, metrics, performance, savings,
+    scaling, warming,
 };
 
 /// Path of the metrics.
@@ -38,6 +39,12 @@ pub fn configure(config: &mut ServiceConfig) {
         .route(PERFORMANCE_PATH, web::get().to(performance::show))
         .route("/api/v1/savings", web::get().to(savings::show))
         .route("/api/v1/scaling", web::get().to(scaling::show))
+        .route("/api/v1/config", web::get().to(settings_in_force::show))
+        .service(
+            web::resource("/api/v1/config/reload")
+                .route(web::post().to(settings_in_force::reload))
+                .default_service(web::to(cache_admin::only_post)),
+        )
         .service(
             web::resource(WARMING_PATH)
                 .route(web::get().to(warming::show))
@@ -83,7 +90,7 @@ pub async fn guard<B: MessageBody>(
 ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
     let gateway = request.app_data::<Data<Gateway>>().map(|gateway| Arc::clone(gateway));
     let refusal = match gateway {
-        Some(gateway) => refusal(&request, gateway.settings.admin.token.expose()),
+        Some(gateway) => refusal(&request, gateway.in_force().settings.admin.token.expose()),
         None => Some(HttpResponse::InternalServerError().finish()),
     };
     match refusal {

@@ -107,6 +107,14 @@ impl Recall {
         }
     }
 
+    /// Sets how many requests are remembered and how long leases are from now on.
+    pub fn bound(&mut self, most: usize, lease: Duration) {
+        (self.most, self.lease) = (most, lease);
+        while self.remembered.len() > most {
+            self.forget_one();
+        }
+    }
+
     /// Returns what is remembered of `digest`. Life runs in wall time, which a lease's end is only
     /// an estimate of.
     pub fn get(&mut self, digest: &Digest, now: Instant, wall_ms: u64) -> Option<Recalled> {

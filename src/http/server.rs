@@ -87,7 +87,8 @@ impl Servers {
         recall_key: [u64; 4],
         tls: Option<ServerConfig>,
     ) -> Result<Self, ListenError> {
-        let settings = &gateway.settings;
+        let in_force = gateway.in_force();
+        let settings = &in_force.settings;
         let workers = match settings.server.workers {
             0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             workers => workers,

@@ -12,6 +12,7 @@ use anteroom_actors::model::{Access, Encoding, Entry, Sample};
 use super::access::Memo;
 use super::gateway::{Gateway, UnderWay};
 use super::hit_texts::HitTexts;
+use super::in_force::InForce;
 use super::nudges::Nudges;
 use super::recall::Recall;
 use super::samples::Samples;
@@ -30,6 +31,7 @@ const FLUSHES_A_TELLING: u8 = 5;
 pub struct Worker {
     /// What all threads share.
     pub gateway: Arc<Gateway>,
+    in_force: RefCell<Rc<Arc<InForce>>>,
     /// Recent requests.
     pub recall: RefCell<Recall>,
     /// Texts that hits have in common.
@@ -55,7 +57,8 @@ pub struct Worker {
 impl Worker {
     /// Creates the thread's state and starts its regular flush.
     pub fn start(gateway: Arc<Gateway>, digest_key: [u64; 4]) -> Rc<Self> {
-        let cache = &gateway.settings.cache;
+        let in_force = gateway.in_force();
+        let cache = &in_force.settings.cache;
         let recall = Recall::new(
             cache.recall_entries,
             cache.recall_lease.get(),
@@ -70,6 +73,7 @@ impl Worker {
         let samples = Samples::new(&gateway.recorder.samples, &gateway.topology.learners);
         let worker = Rc::new(Self {
             gateway,
+            in_force: RefCell::new(Rc::new(in_force)),
             recall: RefCell::new(recall),
             hit_texts: HitTexts::new(),
             nudges: Nudges::default(),
@@ -99,6 +103,19 @@ impl Worker {
             }
         });
         worker
+    }
+
+    /// Returns what is in force. A request asks once, and keeps it to its end.
+    pub fn in_force(&self) -> Rc<Arc<InForce>> {
+        let mut held = self.in_force.borrow_mut();
+        if self.gateway.current.has_moved_on(&held) {
+            *held = Rc::new(self.gateway.in_force());
+            let cache = &held.settings.cache;
+            self.recall.borrow_mut().bound(cache.recall_entries, cache.recall_lease.get());
+            // Where a key stands in the settings may be where another stood.
+            self.keys_seen.replace(Memo::new(self.digest_key));
+        }
+        Rc::clone(&held)
     }
 
     /// Counts a request until its response has been sent.

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use anteroom_actors::model::GateSettings;
 use anteroom_actors::settings::{
-    BreakerSettings, ConversationSettings, Database, EncodingSettings, FlightSettings, L1Settings,
-    L2Settings, L3Settings, MemorySettings, PurgeSettings, ScalerMode, ScalerSettings,
+    BreakerSettings, ConversationSettings, Database, EncodingSettings, FlightSettings, KeepFor,
+    L1Settings, L2Settings, L3Settings, MemorySettings, PurgeSettings, ScalerMode, ScalerSettings,
     SentinelSettings, SizerSettings,
 };
 use anteroom_actors::warming::{BudgetSettings, DeskSettings, ForecastSettings};
@@ -123,14 +123,15 @@ impl Settings {
         let residences = [&self.l1.residence, &self.l2.residence, &self.l3.residence];
         let lives = self.routes.iter().map(|route| {
             let stale = route.stale_while_revalidate.get().max(route.stale_if_error.get());
-            route.lifetime.get().saturating_add(stale)
+            // What a caller asks for by X-Cache-TTL counts, too.
+            route.lifetime.max(route.max_ttl).get().saturating_add(stale)
         });
         let longest = residences.into_iter().map(|residence| residence.get()).chain(lives).max();
         PurgeSettings {
             poll_interval: self.purge.poll_interval.get(),
             record_timeout: self.purge.record_timeout.get(),
             max_labels: self.purge.max_labels,
-            keep_for: longest.unwrap_or_default().saturating_add(PURGE_MARGIN),
+            keep_for: KeepFor::new(longest.unwrap_or_default().saturating_add(PURGE_MARGIN)),
         }
     }
 
@@ -289,8 +290,8 @@ mod tests {
         assert_eq!(l3.max_record_bytes, 8 * 1024 * 1024 + 64 * 1024);
         assert_eq!(settings.flights().level_budget, Duration::from_millis(45));
         assert_eq!(settings.sentinel().late_after, Duration::from_secs(2));
-        // The embeddings' day, another one stale, and the margin.
-        assert_eq!(settings.purge().keep_for, Duration::from_secs(3 * 86_400));
+        // The month that callers may ask for, a day stale, and the margin.
+        assert_eq!(settings.purge().keep_for.as_millis(), 32 * 86_400_000);
     }
 
     #[test]

@@ -19,7 +19,8 @@ use super::tree::{KeyPath, prune, values_set};
 use super::validate::validate;
 use super::{Settings, typed};
 
-const DEFAULT_FILE: &str = "config.yaml";
+/// The settings file that is read where none is named, if it is there.
+pub const DEFAULT_FILE: &str = "config.yaml";
 const MAX_FILE_BYTES: usize = 1024 * 1024;
 
 // Far above any real file, far below what a hostile one needs: time and stack stay small.
@@ -34,6 +35,8 @@ pub struct Loaded {
     pub settings: Settings,
     /// Where each value came from.
     pub sources: Sources,
+    /// The file that was read, if any.
+    pub file: Option<PathBuf>,
 }
 
 /// Loads the settings: `path`, or `./config.yaml` if it is there; the environment over it.
@@ -136,6 +139,7 @@ pub(super) fn assemble(
     let mut tree = Value::Object(Map::new());
     let mut sources = Sources::default();
     let mut problems = Vec::new();
+    let read = file.as_ref().map(|file| file.path.clone());
     if let Some(Text { path, text }) = file {
         tree = parse_yaml(&text).map_err(|mistake| SettingsError::Syntax {
             path: path.clone(),
@@ -168,7 +172,7 @@ pub(super) fn assemble(
     };
     problems.extend(validate(&mut settings, &sources));
     if problems.is_empty() {
-        Ok(Loaded { settings, sources })
+        Ok(Loaded { settings, sources, file: read })
     } else {
         Err(SettingsError::Invalid(problems))
     }

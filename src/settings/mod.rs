@@ -5,6 +5,8 @@
 //! key, its value, where the value came from and what is allowed.
 
 mod access;
+mod adopt;
+mod difference;
 mod effective;
 mod error;
 mod explain;
@@ -45,12 +47,14 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub use access::{Auth, ClientKey, Cors, KeyDigest, NotADigest, Tls};
+pub use adopt::{Adoption, adopt};
+pub use difference::{Change, difference, masked, sources_told};
 pub use effective::effective;
 pub use error::{Problem, SettingsError};
 pub use explain::Explain;
 pub use flights::{Flights, Sentinel};
 pub use levels::{Breaker, Cache, L1, L2, L3, Purge};
-pub use load::{Loaded, load};
+pub use load::{DEFAULT_FILE, Loaded, load};
 pub use overlay::short_forms;
 pub use prices::{ModelPrice, Prices};
 pub use resources::{Conversation, Memory, Models, Scaler, ScalerChoice};

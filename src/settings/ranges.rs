@@ -113,6 +113,7 @@ const RANGES: &[(&str, Range)] = &[
     ("server.cors.max_age", time(secs(0), days(1))),
     ("auth.keys.*.requests_per_minute", count(0, 1_000_000_000)),
     ("auth.keys.*.tokens_per_minute", count(0, 1_000_000_000)),
+    ("admin.watch_config", time(secs(0), hours(1))),
     ("cache.level_budget", time(ms(1), secs(1))),
     ("cache.max_entry", size(kib(1), mib(256))),
     ("cache.recall_entries", count(0, 1_000_000)),

@@ -65,11 +65,17 @@ pub struct Admin {
     pub listen: SocketAddr,
     /// What operators must show; empty = nothing, on loopback only.
     pub token: Secret,
+    /// How often the settings file is looked at, to be read again when it has changed; 0s = never.
+    pub watch_config: HumanDuration,
 }
 
 impl Default for Admin {
     fn default() -> Self {
-        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9901)), token: Secret::default() }
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9901)),
+            token: Secret::default(),
+            watch_config: HumanDuration::from_secs(2),
+        }
     }
 }
 

@@ -1,15 +1,59 @@
 //! Where log events go: standard error, as text or as JSON lines.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, reload};
 
 use crate::settings::{Log, LogFormat, LogLevel};
 
-/// Starts logging for the process; a second call changes nothing.
-pub fn start(log: &Log) {
-    let level = match log.level {
+/// Changes how much is logged.
+#[derive(Clone)]
+pub struct Verbosity(Arc<dyn Fn(LogLevel) + Send + Sync>);
+
+impl Verbosity {
+    /// Has `level` logged, and what is more important.
+    pub fn set(&self, level: LogLevel) {
+        (self.0)(level);
+    }
+}
+
+/// Starts logging for the process; a second call changes nothing, nor does what it returns.
+pub fn start(log: &Log) -> Verbosity {
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter(log.level))
+        .with_writer(|| Lossy(io::stderr()))
+        .with_ansi(false)
+        .with_target(false);
+    // An error means that a subscriber is set already: then the first one stays.
+    match log.format {
+        LogFormat::Text => {
+            let lines = lines.with_filter_reloading();
+            let filtering = lines.reload_handle();
+            let _ = lines.try_init();
+            verbosity(move |filter| filtering.reload(filter))
+        }
+        LogFormat::Json => {
+            let lines = lines.json().flatten_event(true).with_filter_reloading();
+            let filtering = lines.reload_handle();
+            let _ = lines.try_init();
+            verbosity(move |filter| filtering.reload(filter))
+        }
+    }
+}
+
+fn verbosity(
+    reload: impl Fn(EnvFilter) -> Result<(), reload::Error> + Send + Sync + 'static,
+) -> Verbosity {
+    Verbosity(Arc::new(move |level| {
+        // An error means that the subscriber has gone: nothing is logged at all.
+        let _ = reload(filter(level));
+    }))
+}
+
+fn filter(level: LogLevel) -> EnvFilter {
+    let level = match level {
         LogLevel::Error => LevelFilter::ERROR,
         LogLevel::Warn => LevelFilter::WARN,
         LogLevel::Info => LevelFilter::INFO,
@@ -21,18 +65,7 @@ pub fn start(log: &Log) {
     let ours = ["anteroom", "anteroom_actors"]
         .into_iter()
         .filter_map(|target| format!("{target}={level}").parse().ok());
-    let filter =
-        ours.fold(EnvFilter::default().add_directive(libraries.into()), EnvFilter::add_directive);
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(|| Lossy(io::stderr()))
-        .with_ansi(false)
-        .with_target(false);
-    // An error means that a subscriber is set already: then the first one stays.
-    let _ = match log.format {
-        LogFormat::Text => lines.try_init(),
-        LogFormat::Json => lines.json().flatten_event(true).try_init(),
-    };
+    ours.fold(EnvFilter::default().add_directive(libraries.into()), EnvFilter::add_directive)
 }
 
 /// Standard error, which never fails: where nobody reads it any more, the log is lost. Otherwise the

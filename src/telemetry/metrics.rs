@@ -29,6 +29,8 @@ pub struct Metrics {
     lookups: [Histogram; 3],
     dropped: IntCounter,
     panics: IntCounter,
+    reloads: IntCounterVec,
+    needs_restart: IntGauge,
     events: IntCounterVec,
     values: IntGaugeVec,
     state: IntGaugeVec,
@@ -122,6 +124,12 @@ impl Metrics {
         registry.register(Box::new(dropped.clone()))?;
         let panics = IntCounter::with_opts(opts(&names::HANDLER_PANICS))?;
         registry.register(Box::new(panics.clone()))?;
+        let reloads = counters(&registry, &names::CONFIG_RELOADS)?;
+        for outcome in ["applied", "unchanged", "needs_restart", "refused"] {
+            reloads.with_label_values(&[outcome]);
+        }
+        let needs_restart = IntGauge::with_opts(opts(&names::CONFIG_NEEDS_RESTART))?;
+        registry.register(Box::new(needs_restart.clone()))?;
         let waiting = IntGauge::with_opts(opts(&names::WAITING))?;
         registry.register(Box::new(waiting.clone()))?;
         Ok(Self {
@@ -133,6 +141,8 @@ impl Metrics {
             lookups: Level::ALL.map(|level| lookups.with_label_values(&[level.label()])),
             dropped,
             panics,
+            reloads,
+            needs_restart,
             events: counters(&registry, &names::ACTOR_EVENTS)?,
             values: gauges(&registry, &names::ACTOR_VALUES)?,
             state: gauges(&registry, &names::ACTOR_STATE)?,
@@ -166,6 +176,12 @@ impl Metrics {
     /// Returns the counter of handlers that panicked.
     pub const fn handler_panics(&self) -> &IntCounter {
         &self.panics
+    }
+
+    /// Counts a reload of the settings, after which so many keys wait for a restart.
+    pub fn reloaded(&self, outcome: &str, needs_restart: usize) {
+        self.reloads.with_label_values(&[outcome]).inc();
+        self.needs_restart.set(i64::try_from(needs_restart).unwrap_or(i64::MAX));
     }
 
     /// Returns the registry.

@@ -16,6 +16,7 @@ mod windows;
 pub use exposition::Exposition;
 pub use histogram::{CLASSES, Histogram, RELATIVE_ERROR, Summary};
 pub use lease_hits::LeaseHits;
+pub use logging::Verbosity;
 pub use metrics::{ClientMetrics, Metrics};
 pub use recorder_actor::{LeaseHitsTold, ObserveWindow, RecorderActor, RecorderHandle};
 pub use sent::{PayloadCounters, SentBytes, SentCounters};

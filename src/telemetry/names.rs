@@ -196,6 +196,21 @@ pub const HANDLER_PANICS: MetricName = counter(
     "One for each request on the API listener that was answered 500 because its handler panicked: a bug.",
 );
 
+/// Reloads of the settings.
+pub const CONFIG_RELOADS: MetricName = counter(
+    "anteroom_config_reloads_total",
+    &["outcome"],
+    "One for each time the settings were read anew. Outcomes: applied, unchanged, needs_restart (right, \
+     but nothing of it can change before), refused (they cannot be used; those in force stayed).",
+);
+
+/// Settings that wait for a restart.
+pub const CONFIG_NEEDS_RESTART: MetricName = gauge(
+    "anteroom_config_needs_restart",
+    &[],
+    "Keys of the settings that were changed and wait for a restart.",
+);
+
 /// An actor's own counters that only grow.
 pub const ACTOR_EVENTS: MetricName = counter(
     "anteroom_actor_events_total",
@@ -296,7 +311,7 @@ pub const SPENT_MONEY: MetricName = counter(
 );
 
 /// Every metric of ours.
-pub const METRICS: [MetricName; 32] = [
+pub const METRICS: [MetricName; 34] = [
     BUILD_INFO,
     REQUESTS,
     REQUEST_SECONDS,
@@ -316,6 +331,8 @@ pub const METRICS: [MetricName; 32] = [
     LOOKUP_SECONDS,
     SAMPLES_DROPPED,
     HANDLER_PANICS,
+    CONFIG_RELOADS,
+    CONFIG_NEEDS_RESTART,
     ACTOR_EVENTS,
     ACTOR_VALUES,
     ACTOR_STATE,

@@ -43,14 +43,17 @@ pub struct Reshaping {
 /// Says how the answer of a route (by position in the settings) with this head is reshaped.
 pub type ReshapeFor = Arc<dyn Fn(usize, &Head) -> Reshaping + Send + Sync>;
 
+/// Says what is in force of a route, by position in the settings.
+pub type RouteOf = Arc<dyn Fn(usize) -> Option<RouteSpec> + Send + Sync>;
+
 /// Not modified (RFC 9110 §15.4.5).
 const NOT_MODIFIED: u16 = 304;
 
-/// Returns a factory of origins for `upstreams`; `routes` by position in the settings.
+/// Returns a factory of origins for `upstreams`.
 /// What calls cost is told to `billing`.
 pub fn factory(
     upstreams: Arc<Upstreams>,
-    routes: Arc<[RouteSpec]>,
+    routes: RouteOf,
     reshape: ReshapeFor,
     clock: SharedClock,
     billing: Billing,
@@ -69,7 +72,7 @@ type Pieces = LocalBoxStream<'static, Result<Bytes, OriginError>>;
 /// All upstreams, on one thread.
 struct UpstreamOrigin {
     ways: Ways,
-    routes: Arc<[RouteSpec]>,
+    routes: RouteOf,
     reshape: ReshapeFor,
     clock: SharedClock,
     billing: Billing,
@@ -82,7 +85,7 @@ impl Origin for UpstreamOrigin {
         kept: Option<Arc<Entry>>,
     ) -> LocalBoxFuture<'static, Result<Reply, OriginError>> {
         let way = self.ways.get(&call.upstream).map(Rc::clone);
-        let route = self.routes.get(call.route).cloned();
+        let route = (self.routes)(call.route);
         let (position, reshape) = (call.route, Arc::clone(&self.reshape));
         let (clock, billing) = (Arc::clone(&self.clock), self.billing.clone());
         Box::pin(async move {

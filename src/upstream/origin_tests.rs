@@ -86,7 +86,7 @@ async fn the_built_in_model_answers_and_is_judged_like_a_provider() {
         [RouteSpec { profile: Profile::Chat, shared: true, heed_origin: None, policy: None }];
     let origin = factory(
         upstreams,
-        Arc::new(routes),
+        Arc::new(move |route: usize| routes.get(route).cloned()),
         Arc::new(|_, _| Default::default()),
         clock(),
         billing(),

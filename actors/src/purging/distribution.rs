@@ -176,7 +176,7 @@ impl Distribution {
     }
 
     fn forget_before(&self) -> u64 {
-        let keep_ms = u64::try_from(self.settings.keep_for.as_millis()).unwrap_or(u64::MAX);
+        let keep_ms = self.settings.keep_for.as_millis();
         self.purges.forgettable_before(self.clock.wall_ms().saturating_sub(keep_ms))
     }
 

@@ -15,8 +15,8 @@ use anteroom_actors::models::LocalModels;
 use anteroom_actors::origin::{Answer, Head, Origin, OriginCall, OriginFactory, Reply};
 use anteroom_actors::resolver::{Reader, Resolve};
 use anteroom_actors::settings::{
-    ConversationSettings, Database, EncodingSettings, FlightSettings, L1Settings, MemorySettings,
-    PurgeSettings, SentinelSettings,
+    ConversationSettings, Database, EncodingSettings, FlightSettings, KeepFor, L1Settings,
+    MemorySettings, PurgeSettings, SentinelSettings,
 };
 use anteroom_actors::watchdog::system_probe;
 use anteroom_actors::wiring::{MemoryPlan, ModelPlan, Plan, Topology};
@@ -237,7 +237,7 @@ impl Stage {
                 poll_interval: Duration::from_millis(50),
                 record_timeout: Duration::from_secs(1),
                 max_labels: 1_000,
-                keep_for: Duration::from_secs(3_600),
+                keep_for: KeepFor::new(Duration::from_secs(3_600)),
             },
             memory: MemoryPlan {
                 settings: MemorySettings {

@@ -13,7 +13,7 @@ use anteroom_actors::message::{
 use anteroom_actors::model::{CacheKey, Entry, Label, LabelKind, Labels, Level, Purges};
 use anteroom_actors::purging::PurgeActor;
 use anteroom_actors::settings::{
-    BreakerSettings, Database, EncodingSettings, L3Settings, PurgeSettings,
+    BreakerSettings, Database, EncodingSettings, KeepFor, L3Settings, PurgeSettings,
 };
 
 use crate::redis::level::{counter, entry, eventually, settings};
@@ -69,7 +69,7 @@ impl Start<'_> {
             poll_interval: self.poll_interval,
             record_timeout: Duration::from_secs(1),
             max_labels: 1_000,
-            keep_for: Duration::from_secs(3_600),
+            keep_for: KeepFor::new(Duration::from_secs(3_600)),
         };
         let levels = [l2.clone(), l3.clone()];
         let actor = PurgeActor::new(purges.clone(), levels, settings, self.clock).start();

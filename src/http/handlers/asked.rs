@@ -16,21 +16,24 @@ use super::{call, guard};
 use crate::canonical::{KeyBody, Scope};
 use crate::http::body;
 use crate::http::error::ApiError;
+use crate::http::in_force::InForce;
 use crate::http::memory_scope::MemoryScope;
 use crate::http::recall::{Digest, Meaning};
 use crate::http::routes::Route;
 use crate::http::shape::negotiate::Accepted;
 use crate::http::worker::Worker;
+use crate::settings::Settings;
 
 /// Returns who shares answers to `request`.
 pub(super) fn scope_of(worker: &Worker, route: &Route, request: &HttpRequest) -> Scope {
-    let client = guard::client_of(worker, request);
-    reading::scope_of(&worker.gateway, route, client, request.headers())
+    let client = guard::client_of(request);
+    reading::scope_of(&worker.gateway, route, client.as_deref(), request.headers())
 }
 
 /// A request on a cached route.
 pub(super) struct Asked<'a> {
     pub(super) worker: &'a Worker,
+    pub(super) in_force: &'a InForce,
     pub(super) route: &'a Route,
     pub(super) request: &'a HttpRequest,
     /// The body: as it came, then [inflated](Self::inflated).
@@ -45,10 +48,10 @@ pub(super) struct Asked<'a> {
 }
 
 /// Returns the encodings that the caller takes; where none are sent, the body as it is alone.
-pub(super) fn accepted(worker: &Worker, request: &HttpRequest) -> Accepted {
+pub(super) fn accepted(settings: &Settings, request: &HttpRequest) -> Accepted {
     let mut values =
         request.headers().get_all(ACCEPT_ENCODING).map(HeaderValue::as_bytes).peekable();
-    if !worker.gateway.settings.response.compression || values.peek().is_none() {
+    if !settings.response.compression || values.peek().is_none() {
         return Accepted::default();
     }
     Accepted::parse(values)
@@ -67,7 +70,7 @@ impl Asked<'_> {
             method: self.request.method().as_str(),
             uri: self.request.uri(),
             headers: self.request.headers(),
-            client: guard::client_of(self.worker, self.request),
+            client: guard::client_of(self.request),
             body: &self.body,
         }
     }
@@ -78,7 +81,7 @@ impl Asked<'_> {
     ///
     /// Those of [`body::inflated`].
     pub(super) async fn inflated(self) -> Result<Self, ApiError> {
-        let most = self.worker.gateway.settings.server.max_body.as_usize();
+        let most = self.in_force.settings.server.max_body.as_usize();
         let body = body::inflated(self.request, self.body.clone(), most, self.memory).await?;
         Ok(Self { body, ..self })
     }
@@ -109,6 +112,7 @@ impl Asked<'_> {
             put_len(parts, bytes.len());
             parts.extend_from_slice(bytes);
         };
+        put(&self.in_force.epoch.to_le_bytes());
         put(&self.route.index.to_le_bytes());
         // In place of the header's text: what means the same shares a lease.
         put(&[self.accepted.code()]);
@@ -123,7 +127,7 @@ impl Asked<'_> {
             }
         }
         // The key itself is no longer among the headers.
-        if let Some(client) = guard::client_of(self.worker, self.request) {
+        if let Some(client) = guard::client_of(self.request) {
             put(client.scope.as_bytes());
         }
         put_len(parts, self.body.len());

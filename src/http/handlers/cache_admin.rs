@@ -40,7 +40,7 @@ pub async fn purge(
             return error(HttpResponseBuilder::new(failure.status()), &text);
         }
     };
-    let named = match purge_request::read(&body, &gateway.routes) {
+    let named = match purge_request::read(&body, &gateway.in_force().routes) {
         Ok(named) => named,
         Err(failure @ PurgeRequestError::NoSuchRoute(_)) => {
             return error(HttpResponse::NotFound(), &failure.to_string());
@@ -49,7 +49,7 @@ pub async fn purge(
     };
     let labels = named.iter().map(|named| named.label).collect();
     // Two rounds, where another gateway's clock is ahead.
-    let timeout = gateway.settings.purge.record_timeout.get();
+    let timeout = gateway.in_force().settings.purge.record_timeout.get();
     let deadline = timeout.saturating_mul(2).saturating_add(Duration::from_secs(1));
     let purging = &gateway.topology.purging.purge;
     match ask(purging, Purge { labels }, deadline).await {
@@ -96,7 +96,7 @@ fn audit(gateway: &Gateway, named: &[Named], purged: &Purged) {
         })
         .collect();
     tracing::info!(
-        with_token = !gateway.settings.admin.token.is_empty(),
+        with_token = !gateway.in_force().settings.admin.token.is_empty(),
         purged = what.join(", "),
         generation = purged.generation,
         complete = purged.is_complete(),

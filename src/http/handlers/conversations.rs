@@ -50,7 +50,7 @@ async fn look(
 
 async fn remove(worker: &Worker, request: &HttpRequest, name: &str) -> Result<bool, ApiError> {
     let id = id_of(worker, request, name)?;
-    let wait = worker.gateway.settings.conversation.turn_timeout.get();
+    let wait = worker.in_force().settings.conversation.turn_timeout.get();
     let slot = &worker.gateway.topology.conversations.forget;
     match ask(slot, Forget { id, wait }, wait.saturating_add(ANSWER)).await {
         Ok(removed) => removed.map_err(ApiError::Conversation),

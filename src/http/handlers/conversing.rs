@@ -85,7 +85,7 @@ fn caller(worker: &Worker, request: &HttpRequest) -> Scope {
         .iter()
         .flat_map(|name| headers.get_all(*name).map(move |value| (*name, value.as_bytes())));
     let secret = &worker.gateway.scope_secret;
-    match guard::client_of(worker, request) {
+    match guard::client_of(request) {
         Some(client) => secret.scope_within(client.scope, credentials),
         None => secret.scope(credentials),
     }
@@ -102,7 +102,7 @@ pub(super) async fn answer(
         Ok(turn) => turn,
         Err(error) => return refuse(worker, route, arrived, &error),
     };
-    let most = worker.gateway.settings.server.max_body.as_usize();
+    let most = asked.in_force.settings.server.max_body.as_usize();
     if turn.body.len() > most {
         return refuse(worker, route, arrived, &ApiError::BodyTooLarge { most });
     }
@@ -147,7 +147,7 @@ async fn begin(worker: &Worker, asked: &Asked<'_>) -> Result<Begun, ApiError> {
         return Err(ApiError::Header { name: X_FIELDS, allowed });
     }
     let question = Asking::read(&asked.body).ok_or(ApiError::NothingSaid)?;
-    let settings = &worker.gateway.settings.conversation;
+    let settings = &asked.in_force.settings.conversation;
     let wait = settings.turn_timeout.get();
     let recall = Recall { id, wait };
     let slot = &worker.gateway.topology.conversations.recall;

@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use anteroom_actors::codec;
 use anteroom_actors::message::{Insert, InsertKind};
-use anteroom_actors::model::{Encoding, Encodings, Entry, Form, Header};
+use anteroom_actors::model::{Encodings, Entry, Form, Header};
 use bytes::Bytes;
 
-use super::asked::Question;
+use super::asked::{Asked, Question};
 use crate::canonical::Profile;
 use crate::forms::{FormError, events_to_object, object_to_events, without_usage};
-use crate::http::gateway::Gateway;
 
 /// Bodies from this size on are converted on another thread: it takes milliseconds, for which this
 /// thread's other requests would wait.
@@ -42,13 +41,14 @@ pub(super) async fn in_form(
     let insert = Insert { entry: Arc::clone(&converted), kind: InsertKind::Converted };
     let gateway = &question.asked.worker.gateway;
     gateway.topology.l1.insert.tell(insert);
-    encode_behind(&converted, question.asked.accepted.best(), gateway);
+    encode_behind(&converted, question.asked);
     Ok(converted)
 }
 
 /// Works out an entry that L1 was given in an encoding, on another thread, and tells L1.
-fn encode_behind(entry: &Arc<Entry>, encoding: Encoding, gateway: &Gateway) {
-    let (entry, settings) = (Arc::clone(entry), gateway.settings.encoding());
+fn encode_behind(entry: &Arc<Entry>, asked: &Asked<'_>) {
+    let (gateway, encoding) = (&asked.worker.gateway, asked.accepted.best());
+    let (entry, settings) = (Arc::clone(entry), asked.in_force.settings.encoding());
     if !codec::is_worth(&entry, &settings) && entry.body.len() < CONVERT_ELSEWHERE_FROM {
         codec::prepare(&entry, encoding, &settings);
         return;

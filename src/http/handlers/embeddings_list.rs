@@ -92,7 +92,7 @@ async fn in_items(question: &Question<'_>, list: &Arc<List>) -> Option<HttpRespo
     let call = call(question, list, &missing)?;
     let counter = &asked.worker.gateway.counter;
     let estimate = || counter.estimate(call.model.as_deref(), &call.body);
-    let metering = guard::meter(asked.worker, asked.request, estimate);
+    let metering = guard::meter(asked.request, estimate);
     let metering = match metering {
         Ok(metering) => metering,
         Err(error) => return refuse(error),

@@ -22,6 +22,7 @@ use crate::canonical::Profile;
 use crate::embeddings::{Split, split};
 use crate::http::body;
 use crate::http::gateway::Gateway;
+use crate::http::in_force::InForce;
 use crate::http::recall::Meaning;
 
 /// A request in JSON is longer than the request.
@@ -33,14 +34,15 @@ pub async fn explain(
     request: HttpRequest,
     mut payload: Payload,
 ) -> HttpResponse {
-    let server = &gateway.settings.server;
+    let in_force = gateway.in_force();
+    let server = &in_force.settings.server;
     let most = server.max_body.as_usize().saturating_mul(MOST_TIMES_THE_BODY);
     let text = match body::read(&request, &mut payload, most, server.body_timeout.get()).await {
         Ok(text) => text,
         Err(error) => return error.response(crate::canonical::ErrorForm::OpenAi),
     };
     let explained = match Submitted::read(&text) {
-        Ok(submitted) => dry_run(&gateway, submitted).await,
+        Ok(submitted) => dry_run(&gateway, &in_force, submitted).await,
         Err(mistake) => Err(mistake),
     };
     match explained {
@@ -53,11 +55,15 @@ pub async fn explain(
     }
 }
 
-async fn dry_run(gateway: &Gateway, mut submitted: Submitted) -> Result<Explanation, Mistake> {
+async fn dry_run(
+    gateway: &Gateway,
+    in_force: &InForce,
+    mut submitted: Submitted,
+) -> Result<Explanation, Mistake> {
     let path = submitted.uri.path();
-    let route = proxy::find(gateway, &submitted.method, path)
+    let route = proxy::find(&in_force.routes, &submitted.method, path)
         .map_err(|error| Mistake::new("path", error.to_string()))?;
-    let client = match client_of(gateway, &mut submitted) {
+    let client = match client_of(in_force, &mut submitted) {
         Ok(client) => client,
         Err(reason) => return Ok(Explanation::ended(route, "refused", reason)),
     };
@@ -77,7 +83,7 @@ async fn dry_run(gateway: &Gateway, mut submitted: Submitted) -> Result<Explanat
     let mut explanation = Explanation::of(route);
     explanation.scope = Some(hex(reading.scope().as_bytes()));
     explanation.namespace = Some(directives.namespace.to_owned());
-    explanation.policy = gateway.settings.routes.get(route.index).cloned();
+    explanation.policy = in_force.settings.routes.get(route.index).cloned();
     explanation.directives = Some(answer::directives(&directives));
     let keyed = reading.keyed_headers();
     explanation.keyed_headers = keyed.iter().map(|(name, _)| name.to_string()).collect();

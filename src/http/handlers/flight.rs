@@ -46,7 +46,7 @@ pub(super) async fn answer(question: &Question<'_>, under_way: UnderWay) -> Http
     };
     let model = question.meaning.model.as_deref();
     let estimate = || worker.gateway.counter.estimate(model, &asked.body);
-    let metering = match guard::meter(worker, asked.request, estimate) {
+    let metering = match guard::meter(asked.request, estimate) {
         Ok(metering) => metering,
         Err(error) => return refuse(worker, asked.route, asked.arrived, &error),
     };
@@ -230,7 +230,7 @@ async fn convert(
 /// Returns what becomes of an answer with this head on its way to the caller.
 fn outgoing(question: &Question<'_>, head: &Head) -> Outgoing {
     let asked = question.asked;
-    let settings = &asked.worker.gateway.settings.response;
+    let settings = &asked.in_force.settings.response;
     let fields = (question.directives.fields.as_ref(), settings);
     Outgoing::of(head.status, &head.headers, head.streamed, asked.accepted, fields)
 }

@@ -27,6 +27,7 @@ use crate::http::body::CallersBody;
 use crate::http::counted::{Billed, Watched};
 use crate::http::error::ApiError;
 use crate::http::gateway::UnderWay;
+use crate::http::in_force::InForce;
 use crate::http::memory_scope::MemoryScope;
 use crate::http::respond::{self, Timing};
 use crate::http::routes::Route;
@@ -66,6 +67,7 @@ fn end_of(forwarded: &Result<Forwarded, OriginError>) -> CallEnd {
 /// A request, seen from its way past the cache.
 pub(super) struct Source<'a> {
     pub(super) worker: &'a Rc<Worker>,
+    pub(super) in_force: &'a InForce,
     pub(super) route: &'a Route,
     pub(super) request: &'a HttpRequest,
     pub(super) arrived: Instant,
@@ -82,7 +84,7 @@ impl Source<'_> {
             None => Some(0),
         };
         let caller = CallersBody::new(payload);
-        let pieces = caller.pieces(self.worker.gateway.settings.server.body_timeout.get());
+        let pieces = caller.pieces(self.in_force.settings.server.body_timeout.get());
         match self.forward(Body::Pieces(pieces, length), None, under_way).await {
             Ok(response) => response,
             Err(error) => {
@@ -120,7 +122,7 @@ impl Source<'_> {
             Body::Pieces(_, length) => *length,
             Body::Whole(body) => u64::try_from(body.len()).ok(),
         };
-        let mut metering = guard::meter(self.worker, self.request, || self.estimate(length))?;
+        let mut metering = guard::meter(self.request, || self.estimate(length))?;
         let at_hand = if let Body::Whole(body) = &body { body.len() } else { 0 };
         self.memory.call(at_hand).await?;
         let place = self.place().await?;
@@ -188,7 +190,7 @@ impl Source<'_> {
             &*header.name == "content-type" && header.value.starts_with(b"text/event-stream")
         });
         let head = Head { status, headers, streamed };
-        let reshape = self.worker.gateway.reshaper.whole(self.route.index, &head);
+        let reshape = self.in_force.reshaper.whole(self.route.index, &head);
         let headers = head.headers;
         let Some(reshape) = reshape else { return Forwarded { status, headers, length, body } };
         let mut gathered = BytesMut::new();

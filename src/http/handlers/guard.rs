@@ -4,20 +4,22 @@
 //! The client key is taken out of the request here, before anybody else sees it: it is in no cache
 //! key, no log and no upstream call. What it stands for goes along as [`Caller`].
 
+use std::future::{self, Future};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::body::BoxBody;
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS,
     ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, HeaderMap, HeaderName,
     HeaderValue, ORIGIN, VARY,
 };
 use actix_web::http::{ConnectionType, Method};
-use actix_web::middleware::Next;
 use actix_web::web::Payload;
 use actix_web::{Error, HttpMessage as _, HttpRequest, HttpResponse};
+use futures_util::future::{Either, FutureExt as _};
 
 use super::proxy::{form_of, refuse};
 use crate::canonical::Profile;
@@ -25,54 +27,59 @@ use crate::http::access::shown::{self, Shown};
 use crate::http::access::{Caller, Client, Clients, Cors, Metering, Preflight, fields};
 use crate::http::body::CallersBody;
 use crate::http::error::ApiError;
-use crate::http::gateway::Gateway;
+use crate::http::in_force::InForce;
 use crate::http::worker::Worker;
+
+/// What a service on the API listener returns.
+type Guarded = Result<ServiceResponse<BoxBody>, Error>;
 
 static RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
 static RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
-/// Tells whether there is anything to guard.
-pub const fn is_needed(gateway: &Gateway) -> bool {
-    gateway.clients.is_some() || gateway.cors.is_some()
-}
-
-/// Lets a request through, or answers it: a preflight, a request without a key, or one too many.
-///
-/// # Errors
-///
-/// Those of the handler.
-pub async fn guard(
+/// Lets a request through to `service`, or answers it: a preflight, a request without a key, or one
+/// too many.
+pub fn guarded<S>(
     worker: Rc<Worker>,
     mut request: ServiceRequest,
-    next: Next<BoxBody>,
-) -> Result<ServiceResponse<BoxBody>, Error> {
-    if matches!(request.path(), "/health/live" | "/health/ready") {
-        return next.call(request).await;
+    service: &S,
+) -> impl Future<Output = Guarded> + use<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<BoxBody>, Error = Error>,
+{
+    let in_force = worker.in_force();
+    if !in_force.is_guarded() || matches!(request.path(), "/health/live" | "/health/ready") {
+        return Either::Left(service.call(request));
     }
-    let gateway = &worker.gateway;
-    let arrived = gateway.clock.now();
+    let arrived = worker.gateway.clock.now();
     let origin = request.headers().get(ORIGIN).cloned();
-    if let (Some(cors), Some(origin)) = (&gateway.cors, &origin)
+    if let (Some(cors), Some(origin)) = (&in_force.cors, &origin)
         && let Some(response) = preflight(cors, origin, &request)
     {
-        return Ok(request.into_response(response));
+        let response = request.into_response(response);
+        return Either::Right(Either::Left(future::ready(Ok(response))));
     }
-    let admitted = match &gateway.clients {
+    let admitted = match &in_force.clients {
         Some(clients) => admit(&worker, clients, &mut request).map(Some),
         None => Ok(None),
     };
-    let (mut response, caller) = match admitted {
-        Ok(caller) => (next.call(request).await?, caller),
-        Err((error, caller)) => (refused(&worker, request, arrived, &error).await, caller),
+    let (answering, caller) = match admitted {
+        Ok(caller) => (Either::Left(service.call(request)), caller),
+        Err((error, caller)) => {
+            let response = refused(&worker, &in_force, request, arrived, &error);
+            (Either::Right(future::ready(Ok(response))), caller)
+        }
     };
-    let headers = response.headers_mut();
-    if let (Some(clients), Some(caller)) = (&gateway.clients, caller) {
-        tell_limits(headers, clients, caller);
-    }
-    if let Some(cors) = &gateway.cors {
-        allow_reading(headers, cors, origin.as_ref());
-    }
-    Ok(response)
+    Either::Right(Either::Right(async move {
+        let mut response = answering.await?;
+        let headers = response.headers_mut();
+        if let Some(caller) = caller {
+            tell_limits(headers, &caller);
+        }
+        if let Some(cors) = &in_force.cors {
+            allow_reading(headers, cors, origin.as_ref());
+        }
+        Ok(response)
+    }))
 }
 
 /// Finds the request's caller, takes its key out, and counts the request.
@@ -85,18 +92,18 @@ fn admit(
         let mut seen = worker.keys_seen.borrow_mut();
         shown::take(request.headers_mut(), |text| seen.find(&clients.keys, text))
     };
-    let caller = match shown {
-        Shown::Key(position) => Caller(position),
+    let client = match shown {
+        Shown::Key(position) => clients.get(position).ok_or((ApiError::Internal, None))?,
         Shown::Wrong | Shown::Nothing => {
             worker.gateway.metrics.refused_keys().inc();
             return Err((ApiError::Unauthorised { shown: shown == Shown::Wrong }, None));
         }
     };
-    let client = clients.get(caller).ok_or((ApiError::Internal, None))?;
-    clients
-        .admit(client)
-        .map_err(|wait| (limited(client, fields::REQUESTS, wait), Some(caller)))?;
-    request.extensions_mut().insert(caller);
+    let caller = Caller(Arc::clone(client));
+    if let Err(wait) = client.admit() {
+        return Err((limited(client, fields::REQUESTS, wait), Some(caller)));
+    }
+    request.extensions_mut().insert(caller.clone());
     Ok(caller)
 }
 
@@ -106,10 +113,8 @@ fn limited(client: &Client, what: &'static str, wait: Duration) -> ApiError {
 }
 
 /// Returns who makes `request`, where keys are wanted.
-pub(super) fn client_of<'w>(worker: &'w Worker, request: &HttpRequest) -> Option<&'w Client> {
-    let clients = worker.gateway.clients.as_ref()?;
-    let caller = request.extensions().get::<Caller>().copied()?;
-    clients.get(caller)
+pub(super) fn client_of(request: &HttpRequest) -> Option<Arc<Client>> {
+    request.extensions().get::<Caller>().map(|Caller(client)| Arc::clone(client))
 }
 
 /// Takes `estimate` tokens for an upstream call; nothing where no limit is set.
@@ -118,37 +123,36 @@ pub(super) fn client_of<'w>(worker: &'w Worker, request: &HttpRequest) -> Option
 ///
 /// [`ApiError::Limited`] where too few are left.
 pub(super) fn meter(
-    worker: &Worker,
     request: &HttpRequest,
     estimate: impl FnOnce() -> u64,
 ) -> Result<Metering, ApiError> {
-    match (&worker.gateway.clients, client_of(worker, request)) {
-        (Some(clients), Some(client)) => {
-            clients.meter(client, estimate).map_err(|wait| limited(client, fields::TOKENS, wait))
+    match client_of(request) {
+        Some(client) => {
+            client.meter(estimate).map_err(|wait| limited(&client, fields::TOKENS, wait))
         }
-        _ => Ok(Metering::default()),
+        None => Ok(Metering::default()),
     }
 }
 
 /// Answers a request that does not go on; what is left of its body is not waited for.
-async fn refused(
+fn refused(
     worker: &Worker,
+    in_force: &InForce,
     mut request: ServiceRequest,
     arrived: Instant,
     error: &ApiError,
 ) -> ServiceResponse<BoxBody> {
-    let gateway = &worker.gateway;
-    let route = gateway.routes.find(request.method().as_str(), request.path());
+    let route = in_force.routes.find(request.method().as_str(), request.path());
     let taken_down = route.map(|route| refuse(worker, route, arrived, error));
     let mut response = match (route, taken_down) {
         (Some(route), Some(response)) if route.profile != Profile::Generic => response,
         // Routes for any API: the path tells which one it is.
         _ => error.response(form_of(request.path())),
     };
-    if let Ok(payload) = request.extract::<Payload>().await {
+    if let Some(Ok(payload)) = request.extract::<Payload>().now_or_never() {
         response = CallersBody::new(payload).close_after(response);
     }
-    if gateway.is_draining() {
+    if worker.gateway.is_draining() {
         response.head_mut().set_connection_type(ConnectionType::Close);
     }
     request.into_response(response)
@@ -196,9 +200,8 @@ fn set(headers: &mut HeaderMap, name: &'static str, value: String) {
 }
 
 /// Tells the caller what is left; the upstream's word, if any, is about the gateway's own limits.
-fn tell_limits(headers: &mut HeaderMap, clients: &Clients, caller: Caller) {
-    let told = clients.get(caller).and_then(|client| clients.fields(client));
-    if let Some((policy, state)) = told {
+fn tell_limits(headers: &mut HeaderMap, Caller(client): &Caller) {
+    if let Some((policy, state)) = client.fields() {
         headers.insert(RATELIMIT_POLICY.clone(), policy);
         headers.insert(RATELIMIT.clone(), state);
     }

@@ -64,7 +64,7 @@ fn access(entry: &Entry, (scope, session): (u64, u64), outcome: Outcome) -> Acce
 /// that takes no time; where the caller takes no answer as it is, it waits for one it takes.
 pub(super) async fn head_of(question: &Question<'_>, entry: &Arc<Entry>) -> StoredHead {
     let asked = question.asked;
-    let settings = asked.worker.gateway.settings.encoding();
+    let settings = asked.in_force.settings.encoding();
     if replay::is_paced(asked.route, entry) {
         return StoredHead::of(entry, Accepted::default(), &settings);
     }
@@ -89,7 +89,7 @@ pub(super) async fn head_of(question: &Question<'_>, entry: &Arc<Entry>) -> Stor
 /// Returns the part of a kept answer that is asked for: an entry of its own, which nobody keeps.
 pub(super) async fn masked(question: &Question<'_>, entry: Arc<Entry>) -> Arc<Entry> {
     let Some(fields) = question.directives.fields.clone() else { return entry };
-    let settings = &question.asked.worker.gateway.settings.response;
+    let settings = &question.asked.in_force.settings.response;
     let is_stream = entry.form.is_stream();
     let accepted = question.asked.accepted;
     let outgoing =

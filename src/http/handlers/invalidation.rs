@@ -34,11 +34,11 @@ pub(super) fn invalidate(worker: &Worker, route: &Route, done: Done<'_>) {
         return;
     }
     let Done { method, target, status, headers } = done;
+    let in_force = worker.in_force();
     let fields = headers.iter().map(|header| (&*header.name, &*header.value));
     for target in invalidated(method, status, &route.upstream_origin, target, fields) {
         let path = target.split('?').next().unwrap_or_default();
-        let reads = worker
-            .gateway
+        let reads = in_force
             .routes
             .find("GET", path)
             .filter(|reads| reads.cached && reads.upstream_identity == route.upstream_identity);

@@ -4,6 +4,7 @@ mod asked;
 pub mod cache_admin;
 mod call;
 mod conditions;
+pub mod config;
 pub mod contained;
 pub mod conversations;
 mod conversing;

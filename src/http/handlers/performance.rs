@@ -21,7 +21,8 @@ pub async fn show(gateway: Data<Gateway>, request: HttpRequest) -> HttpResponse 
             }}));
         }
     };
-    let gathered = gather(&gateway, window).await;
+    let in_force = gateway.in_force();
+    let gathered = gather(&gateway, &in_force, window).await;
     let document = Performance::of(&gathered, window);
     let mut response = match document.status {
         Status::Unavailable => HttpResponse::ServiceUnavailable(),

@@ -22,11 +22,12 @@ use crate::canonical::ErrorForm;
 use crate::http::body::{self, CallersBody};
 use crate::http::counted::Spared;
 use crate::http::error::ApiError;
-use crate::http::gateway::{Gateway, UnderWay};
+use crate::http::gateway::UnderWay;
+use crate::http::in_force::InForce;
 use crate::http::memory_scope::MemoryScope;
 use crate::http::recall::{Digest, Meaning, Recalled};
 use crate::http::respond::{self, Timing};
-use crate::http::routes::Route;
+use crate::http::routes::{Route, Routes};
 use crate::http::worker::Worker;
 
 /// Longest wait for L1, which answers in microseconds; past it the resolver is asked.
@@ -39,15 +40,16 @@ const PATH_SHOWN: usize = 128;
 pub async fn handle(worker: Rc<Worker>, request: HttpRequest, payload: Payload) -> HttpResponse {
     let arrived = worker.gateway.clock.now();
     let under_way = worker.enter();
-    let memory = worker.gateway.memory_scope();
-    let mut response = match find(&worker.gateway, request.method(), request.path()) {
+    let in_force = worker.in_force();
+    let memory = worker.gateway.memory_scope(in_force.settings.memory.wait.get());
+    let mut response = match find(&in_force.routes, request.method(), request.path()) {
         Err(error) => {
             let response = error.response(form_of(request.path()));
             CallersBody::new(payload).close_after(response)
         }
         Ok(route) if route.cached => {
             let held = (under_way, &memory);
-            cached(&worker, route, &request, payload, arrived, held).await
+            cached(&worker, (&in_force, route), &request, payload, arrived, held).await
         }
         Ok(route) if conversing::is_one(route, &request) => {
             let response = refuse(&worker, route, arrived, &ApiError::NoConversations);
@@ -55,8 +57,8 @@ pub async fn handle(worker: Rc<Worker>, request: HttpRequest, payload: Payload) 
         }
         Ok(route) => {
             let memory = &memory;
-            let from =
-                forward::Source { worker: &worker, route, request: &request, arrived, memory };
+            let (worker, in_force, request) = (&worker, &**in_force, &request);
+            let from = forward::Source { worker, in_force, route, request, arrived, memory };
             Box::pin(from.pass_through(payload, under_way)).await
         }
     };
@@ -72,7 +74,7 @@ pub async fn handle(worker: Rc<Worker>, request: HttpRequest, payload: Payload) 
 ///
 /// When there is none, or what is asked for is never served.
 pub(super) fn find<'a>(
-    gateway: &'a Gateway,
+    routes: &'a Routes,
     method: &Method,
     path: &str,
 ) -> Result<&'a Route, ApiError> {
@@ -86,7 +88,7 @@ pub(super) fn find<'a>(
     if path == "/v1/realtime" {
         return Err(ApiError::NotServed("/v1/realtime (web sockets)"));
     }
-    gateway.routes.find(method.as_str(), path).ok_or_else(|| ApiError::NoRoute {
+    routes.find(method.as_str(), path).ok_or_else(|| ApiError::NoRoute {
         method: method.as_str().chars().take(16).collect(),
         path: path.chars().take(PATH_SHOWN).collect(),
     })
@@ -108,13 +110,13 @@ pub(super) fn form_of(path: &str) -> ErrorForm {
 
 async fn cached(
     worker: &Rc<Worker>,
-    route: &Route,
+    (in_force, route): (&InForce, &Route),
     request: &HttpRequest,
     mut payload: Payload,
     arrived: Instant,
     (under_way, memory): (UnderWay, &MemoryScope<'_>),
 ) -> HttpResponse {
-    let server = &worker.gateway.settings.server;
+    let server = &in_force.settings.server;
     let (most, deadline) = (server.max_body.as_usize(), server.body_timeout.get());
     let nudges = &worker.nudges;
     let read = body::read_at_hand(request, &mut payload, (most, memory), deadline, nudges);
@@ -125,9 +127,10 @@ async fn cached(
             return CallersBody::new(payload).close_after(response);
         }
     };
-    let accepted = accepted(worker, request);
+    let accepted = accepted(&in_force.settings, request);
     let asked = Asked {
         worker,
+        in_force,
         route,
         request,
         body: body.bytes,
@@ -143,7 +146,7 @@ async fn cached(
             return refuse(worker, route, arrived, &ApiError::NoConversations);
         }
         Way::Pass(reason) => {
-            let from = forward::Source { worker, route, request, arrived, memory };
+            let from = forward::Source { worker, in_force, route, request, arrived, memory };
             return Box::pin(from.bypass(asked.body, (reason, None), under_way)).await;
         }
         Way::GatewayTimeout => return refuse(worker, route, arrived, &ApiError::NotKept),
@@ -173,7 +176,7 @@ async fn cached(
         Err(error) => return refuse(worker, route, arrived, &error),
     };
     if is_revoked {
-        let from = forward::Source { worker, route, request, arrived, memory };
+        let from = forward::Source { worker, in_force, route, request, arrived, memory };
         let why = ("credential-refused", None);
         return Box::pin(from.bypass(asked.body, why, under_way)).await;
     }
@@ -188,7 +191,7 @@ pub(super) async fn unleased(
     (digest, meaning): (Digest, Option<Meaning>),
     under_way: UnderWay,
 ) -> HttpResponse {
-    let Asked { route, request, arrived, memory, .. } = asked;
+    let Asked { in_force, route, request, arrived, memory, .. } = asked;
     let mut directives = match Directives::of(request, route) {
         Ok(directives) => directives,
         Err(error) => return refuse(worker, route, arrived, &error),
@@ -205,7 +208,7 @@ pub(super) async fn unleased(
                 return refuse(worker, route, arrived, &ApiError::NoConversations);
             }
             Ok((Understood::Bypass(reason), model)) => {
-                let from = forward::Source { worker, route, request, arrived, memory };
+                let from = forward::Source { worker, in_force, route, request, arrived, memory };
                 return from.bypass(asked.body, (reason, model), under_way).await;
             }
             Ok((Understood::Keyed(meaning), _)) => {

@@ -36,7 +36,7 @@ pub(in crate::http) enum Understood {
 }
 
 /// A request on a cached route, without how it came.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(in crate::http) struct Reading<'a> {
     pub(in crate::http) gateway: &'a Gateway,
     pub(in crate::http) route: &'a Route,
@@ -44,7 +44,7 @@ pub(in crate::http) struct Reading<'a> {
     pub(in crate::http) uri: &'a Uri,
     pub(in crate::http) headers: &'a HeaderMap,
     /// Who makes it, where keys are wanted; the key itself is not among the headers.
-    pub(in crate::http) client: Option<&'a Client>,
+    pub(in crate::http) client: Option<Arc<Client>>,
     pub(in crate::http) body: &'a Bytes,
 }
 
@@ -159,7 +159,7 @@ impl Reading<'_> {
 
     /// Returns who shares the answer.
     pub(in crate::http) fn scope(&self) -> Scope {
-        scope_of(self.gateway, self.route, self.client, self.headers)
+        scope_of(self.gateway, self.route, self.client.as_deref(), self.headers)
     }
 
     /// Returns where the request lies: only sketches of the same place tell anything of it.

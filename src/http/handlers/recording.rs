@@ -62,7 +62,7 @@ pub(super) async fn record(
 }
 
 fn most_bytes(worker: &Worker) -> usize {
-    worker.gateway.settings.cache.max_entry.as_usize()
+    worker.in_force().settings.cache.max_entry.as_usize()
 }
 
 /// Commits a turn; false where the answer adds nothing to its conversation.

@@ -5,13 +5,15 @@ use actix_web::web::Data;
 use serde_json::{Value, json};
 
 use crate::http::gateway::Gateway;
+use crate::http::routes::Routes;
 use crate::savings::{Line, Saved};
 
 /// Sums by route and model since the gateway's start. Money is text, exact to the millionth.
 pub async fn show(gateway: Data<Gateway>) -> HttpResponse {
     let book = &gateway.savings;
     let (lines, total) = book.read();
-    let models: Vec<Value> = lines.iter().map(|line| line_json(&gateway, line)).collect();
+    let in_force = gateway.in_force();
+    let models: Vec<Value> = lines.iter().map(|line| line_json(&in_force.routes, line)).collect();
     HttpResponse::Ok().json(json!({
         "since_unix_ms": book.since_wall_ms(),
         "currency": book.currency(),
@@ -20,8 +22,8 @@ pub async fn show(gateway: Data<Gateway>) -> HttpResponse {
     }))
 }
 
-fn line_json(gateway: &Gateway, line: &Line) -> Value {
-    let route = gateway.routes.all().get(line.route).map_or("", |route| &route.name);
+fn line_json(routes: &Routes, line: &Line) -> Value {
+    let route = routes.all().get(line.route).map_or("", |route| &route.name);
     json!({
         "route": route,
         "model": line.model,

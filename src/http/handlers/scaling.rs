@@ -18,7 +18,7 @@ const DEADLINE: Duration = Duration::from_secs(1);
 /// The curve, L1's bounds, traffic, the calls of upstreams and the latest decisions.
 pub async fn show(gateway: Data<Gateway>) -> HttpResponse {
     let gates = &gateway.topology.gates;
-    let Some(settings) = gateway.settings.scaler() else {
+    let Some(settings) = gateway.in_force().settings.scaler() else {
         let upstreams = upstreams_json(gates, &[]);
         return HttpResponse::Ok().json(json!({"mode": "off", "upstreams": upstreams}));
     };

@@ -1,6 +1,7 @@
 //! A request as JSON describes it: to be explained, or to be warmed.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{Method, Uri};
@@ -8,9 +9,9 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::http::access::Client;
 use crate::http::access::shown::{self, Shown};
-use crate::http::access::{Caller, Client};
-use crate::http::gateway::Gateway;
+use crate::http::in_force::InForce;
 
 /// Most headers.
 const MAX_HEADERS: usize = 256;
@@ -115,13 +116,13 @@ fn headers(text: Option<&str>) -> Result<HeaderMap, Mistake> {
 }
 
 /// Finds who makes the request by its key, which is taken out as on the API listener.
-pub(super) fn client_of<'g>(
-    gateway: &'g Gateway,
+pub(super) fn client_of(
+    in_force: &InForce,
     submitted: &mut Submitted,
-) -> Result<Option<&'g Client>, &'static str> {
-    let Some(clients) = &gateway.clients else { return Ok(None) };
+) -> Result<Option<Arc<Client>>, &'static str> {
+    let Some(clients) = &in_force.clients else { return Ok(None) };
     match shown::take(&mut submitted.headers, |text| clients.keys.find(text)) {
-        Shown::Key(position) => Ok(clients.get(Caller(position))),
+        Shown::Key(position) => Ok(clients.get(position).map(Arc::clone)),
         Shown::Wrong | Shown::Nothing => Err("invalid_api_key"),
     }
 }

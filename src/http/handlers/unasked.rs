@@ -20,6 +20,7 @@ use crate::canonical::{CREDENTIAL_HEADERS, Profile};
 use crate::embeddings::{Split, split};
 use crate::http::access::Client;
 use crate::http::gateway::Gateway;
+use crate::http::in_force::InForce;
 use crate::http::routes::Route;
 use crate::settings::CriticalRequest;
 
@@ -48,7 +49,7 @@ fn is_credential(header: &Header) -> bool {
 
 /// Lets warming repeat the call of a request whose answer is kept, if it may.
 pub(super) fn remember(question: &Question<'_>, call: &Arc<OriginCall>) {
-    let warming = &question.asked.worker.gateway.settings.warming;
+    let warming = &question.asked.in_force.settings.warming;
     // A turn is asked once.
     if question.asked.conversation.is_some() || !warming.enabled || warming.requests.as_usize() == 0
     {
@@ -62,11 +63,12 @@ pub(super) fn remember(question: &Question<'_>, call: &Arc<OriginCall>) {
 /// Returns the call that answers a described request of `client`.
 pub(super) async fn described(
     gateway: &Gateway,
+    in_force: &InForce,
     submitted: &Submitted,
-    client: Option<&Client>,
+    client: Option<Arc<Client>>,
 ) -> Result<Arc<OriginCall>, Mistake> {
     let Submitted { method, uri, headers, body } = submitted;
-    let route = proxy::find(gateway, method, uri.path())
+    let route = proxy::find(&in_force.routes, method, uri.path())
         .map_err(|error| Mistake::new("path", error.to_string()))?;
     if !route.cached {
         return Err(Mistake::new("path", format!("answers of route {} are not kept", route.name)));
@@ -114,8 +116,9 @@ impl fmt::Display for CriticalError {
 /// The first that cannot be kept ready, and why.
 pub async fn critical(gateway: &Gateway) -> Result<Vec<Arc<OriginCall>>, CriticalError> {
     let mut calls = Vec::new();
-    for (position, critical) in gateway.settings.warming.critical.iter().enumerate() {
-        let call = of_critical(gateway, critical).await;
+    let in_force = gateway.in_force();
+    for (position, critical) in in_force.settings.warming.critical.iter().enumerate() {
+        let call = of_critical(gateway, &in_force, critical).await;
         calls.push(call.map_err(|mistake| CriticalError { position, mistake })?);
     }
     Ok(calls)
@@ -123,12 +126,16 @@ pub async fn critical(gateway: &Gateway) -> Result<Vec<Arc<OriginCall>>, Critica
 
 async fn of_critical(
     gateway: &Gateway,
+    in_force: &InForce,
     critical: &CriticalRequest,
 ) -> Result<Arc<OriginCall>, Mistake> {
-    let client = match (&gateway.clients, critical.client.as_str()) {
+    let client = match (&in_force.clients, critical.client.as_str()) {
         (_, "") => None,
         (Some(clients), name) => Some(
-            clients.named(name).ok_or_else(|| Mistake::new("client", "not a name in auth.keys"))?,
+            clients
+                .named(name)
+                .map(Arc::clone)
+                .ok_or_else(|| Mistake::new("client", "not a name in auth.keys"))?,
         ),
         (None, _) => return Err(Mistake::new("client", "there are no auth.keys")),
     };
@@ -139,5 +146,5 @@ async fn of_critical(
         headers: HeaderMap::new(),
         body: Bytes::copy_from_slice(critical.body.expose().as_bytes()),
     };
-    described(gateway, &submitted, client).await
+    described(gateway, in_force, &submitted, client).await
 }

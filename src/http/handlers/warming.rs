@@ -33,7 +33,7 @@ const BODY_WITHIN: Duration = Duration::from_secs(10);
 
 /// Patterns, queue, ledger and budget. Names answers by their keys: nothing of a request.
 pub async fn show(gateway: Data<Gateway>) -> HttpResponse {
-    if !gateway.settings.warming.enabled {
+    if !gateway.in_force().settings.warming.enabled {
         return HttpResponse::Ok().json(json!({"enabled": false}));
     }
     match ask(&gateway.topology.warming.observe, ObserveWarming, DEADLINE).await {
@@ -56,7 +56,7 @@ pub async fn warm(
     request: HttpRequest,
     mut payload: Payload,
 ) -> HttpResponse {
-    if !gateway.settings.warming.enabled {
+    if !gateway.in_force().settings.warming.enabled {
         return error(HttpResponse::Conflict(), "warming.enabled is false");
     }
     if !is_json(&request) {
@@ -79,7 +79,7 @@ pub async fn warm(
     match ask(&gateway.topology.warming.now, WarmNow { calls }, DEADLINE).await {
         Ok(progress) => {
             tracing::info!(
-                with_token = !gateway.settings.admin.token.is_empty(),
+                with_token = !gateway.in_force().settings.admin.token.is_empty(),
                 errand = progress.number,
                 requests = progress.total,
                 "asked to warm"
@@ -104,15 +104,16 @@ async fn calls(gateway: &Gateway, text: &[u8]) -> Result<Vec<Arc<OriginCall>>, M
     if !(1..=MOST_REQUESTS).contains(&wanted.requests.len()) {
         return Err(Mistake::new("requests", format!("1 to {MOST_REQUESTS} of them")));
     }
+    let in_force = gateway.in_force();
     let mut calls = Vec::with_capacity(wanted.requests.len());
     for (position, request) in wanted.requests.into_iter().enumerate() {
         let at = |mistake: Mistake| {
             Mistake::new(format!("requests[{position}].{}", mistake.field), mistake.reason)
         };
         let mut submitted = Submitted::read(request.get().as_bytes()).map_err(at)?;
-        let client = client_of(gateway, &mut submitted)
+        let client = client_of(&in_force, &mut submitted)
             .map_err(|reason| at(Mistake::new("headers", reason)))?;
-        calls.push(described(gateway, &submitted, client).await.map_err(at)?);
+        calls.push(described(gateway, &in_force, &submitted, client).await.map_err(at)?);
     }
     Ok(calls)
 }

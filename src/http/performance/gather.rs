@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::traffic::UpstreamShown;
 use crate::http::gateway::Gateway;
 use crate::http::handlers::{scaling, warming};
+use crate::http::in_force::InForce;
 use crate::savings::Saved;
 use crate::telemetry::{Looked, ObserveWindow, Window};
 
@@ -69,14 +70,18 @@ pub struct Gathered<'a> {
 }
 
 /// Asks everybody.
-pub async fn gather(gateway: &Gateway, window: Window) -> Gathered<'_> {
+pub async fn gather<'a>(
+    gateway: &'a Gateway,
+    in_force: &'a InForce,
+    window: Window,
+) -> Gathered<'a> {
     let topology = &gateway.topology;
     let (health, looked, memory, warming, scaling) = join5(
         topology.observe(),
         ask(&gateway.recorder.observe, ObserveWindow { window }, DEADLINE),
         ask(&topology.memory.observe, ObserveMemory, DEADLINE),
-        warming_of(gateway),
-        scaling_of(gateway),
+        warming_of(gateway, in_force),
+        scaling_of(gateway, in_force),
     )
     .await;
     let upstreams = gateway.upstreams.health().map(|upstream| UpstreamShown {
@@ -85,7 +90,7 @@ pub async fn gather(gateway: &Gateway, window: Window) -> Gathered<'_> {
         breaker_open: upstream.is_open,
     });
     Gathered {
-        routes: gateway.routes.all().iter().map(|route| &*route.name).collect(),
+        routes: in_force.routes.all().iter().map(|route| &*route.name).collect(),
         wall_ms: gateway.clock.wall_ms(),
         is_draining: gateway.is_draining(),
         looked: looked.ok(),
@@ -98,13 +103,13 @@ pub async fn gather(gateway: &Gateway, window: Window) -> Gathered<'_> {
         since_ms: gateway.savings.since_wall_ms(),
         currency: gateway.savings.currency(),
         upstreams: upstreams.collect(),
-        compresses: gateway.settings.response.compression,
-        minifies: gateway.settings.response.optimize_json,
+        compresses: in_force.settings.response.compression,
+        minifies: in_force.settings.response.optimize_json,
     }
 }
 
-async fn warming_of(gateway: &Gateway) -> Found {
-    if !gateway.settings.warming.enabled {
+async fn warming_of(gateway: &Gateway, in_force: &InForce) -> Found {
+    if !in_force.settings.warming.enabled {
         return Found::Off;
     }
     match ask(&gateway.topology.warming.observe, ObserveWarming, DEADLINE).await {
@@ -116,8 +121,8 @@ async fn warming_of(gateway: &Gateway) -> Found {
     }
 }
 
-async fn scaling_of(gateway: &Gateway) -> Found {
-    let Some(settings) = gateway.settings.scaler() else { return Found::Off };
+async fn scaling_of(gateway: &Gateway, in_force: &InForce) -> Found {
+    let Some(settings) = in_force.settings.scaler() else { return Found::Off };
     let gates = &gateway.topology.gates;
     match ask(&gateway.topology.scaler.observe, ObserveScaling, DEADLINE).await {
         Ok(mut report) => {

@@ -188,7 +188,7 @@ pub(super) fn origin(spec: HttpSpec) -> std::rc::Rc<dyn Origin> {
     });
     factory(
         prepared(spec),
-        Arc::new(routes),
+        Arc::new(move |route: usize| routes.get(route).cloned()),
         Arc::new(|_, _| Default::default()),
         clock(),
         billing(),

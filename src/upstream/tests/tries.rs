@@ -59,7 +59,7 @@ async fn repeats_are_counted_for_the_upstream_and_a_call_counts_once_for_its_bre
         [RouteSpec { profile: Profile::Generic, shared: false, heed_origin: None, policy: None }];
     let origin = factory(
         Arc::clone(&upstreams),
-        Arc::new(routes),
+        Arc::new(move |route: usize| routes.get(route).cloned()),
         Arc::new(|_, _| Default::default()),
         clock(),
         billing(),

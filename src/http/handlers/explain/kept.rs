@@ -65,7 +65,7 @@ pub(super) async fn find_kept(
     }
     let topology = &gateway.topology;
     let l1 = LevelHandle { enabled: false, ..topology.l1.clone() };
-    let flights = gateway.settings.flights();
+    let flights = gateway.in_force().settings.flights();
     let levels = Levels::new(
         [l1, topology.l2.clone(), topology.l3.clone()],
         Arc::clone(&gateway.clock),
@@ -108,7 +108,7 @@ async fn anywhere(gateway: &Gateway, key: CacheKey, meaning: &Meaning) -> Option
     if let Some(entry) = peek(gateway, key).await {
         return Some(entry);
     }
-    let deadline = gateway.settings.cache.level_budget.get();
+    let deadline = gateway.in_force().settings.cache.level_budget.get();
     for level in [&gateway.topology.l2, &gateway.topology.l3] {
         if !level.enabled {
             continue;
