@@ -9,5 +9,6 @@ mod health;
 mod metrics;
 mod metrics_lint;
 mod performance;
+mod reload;
 mod secrets;
 mod tls;

@@ -56,6 +56,13 @@ impl Gateway {
         self.folder.path().join("data")
     }
 
+    /// Puts another `config.yaml` in the place of the one it was started with, in one step.
+    pub fn write_config(&self, yaml: &str) {
+        let (new, place) = (self.folder.path().join("new.yaml"), self.folder.path());
+        std::fs::write(&new, yaml).expect("a config file");
+        std::fs::rename(new, place.join("config.yaml")).expect("a config file in its place");
+    }
+
     /// Returns its `DATABASE_URL`, `None` with SQLite.
     pub fn database_url(&self) -> Option<&str> {
         self.env.get("DATABASE_URL").map(String::as_str)
