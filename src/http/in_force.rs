@@ -3,6 +3,7 @@
 //! A request takes one of them at its beginning and keeps it to its end, so that no request sees two.
 //! Its number goes into the recall digest: what was remembered under other settings is not found.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -75,6 +76,18 @@ impl InForce {
     /// Tells whether anything stands before requests on the API listener.
     pub const fn is_guarded(&self) -> bool {
         self.clients.is_some() || self.cors.is_some()
+    }
+}
+
+/// A thread's own hold of what is in force: its requests share it by a count that no other thread
+/// writes to.
+pub struct Held(pub Arc<InForce>);
+
+impl Deref for Held {
+    type Target = InForce;
+
+    fn deref(&self) -> &InForce {
+        &self.0
     }
 }
 

@@ -12,7 +12,7 @@ use anteroom_actors::model::{Access, Encoding, Entry, Sample};
 use super::access::Memo;
 use super::gateway::{Gateway, UnderWay};
 use super::hit_texts::HitTexts;
-use super::in_force::InForce;
+use super::in_force::Held;
 use super::nudges::Nudges;
 use super::recall::Recall;
 use super::samples::Samples;
@@ -31,7 +31,7 @@ const FLUSHES_A_TELLING: u8 = 5;
 pub struct Worker {
     /// What all threads share.
     pub gateway: Arc<Gateway>,
-    in_force: RefCell<Rc<Arc<InForce>>>,
+    in_force: RefCell<Rc<Held>>,
     /// Recent requests.
     pub recall: RefCell<Recall>,
     /// Texts that hits have in common.
@@ -73,7 +73,7 @@ impl Worker {
         let samples = Samples::new(&gateway.recorder.samples, &gateway.topology.learners);
         let worker = Rc::new(Self {
             gateway,
-            in_force: RefCell::new(Rc::new(in_force)),
+            in_force: RefCell::new(Rc::new(Held(in_force))),
             recall: RefCell::new(recall),
             hit_texts: HitTexts::new(),
             nudges: Nudges::default(),
@@ -106,10 +106,10 @@ impl Worker {
     }
 
     /// Returns what is in force. A request asks once, and keeps it to its end.
-    pub fn in_force(&self) -> Rc<Arc<InForce>> {
+    pub fn in_force(&self) -> Rc<Held> {
         let mut held = self.in_force.borrow_mut();
         if self.gateway.current.has_moved_on(&held) {
-            *held = Rc::new(self.gateway.in_force());
+            *held = Rc::new(Held(self.gateway.in_force()));
             let cache = &held.settings.cache;
             self.recall.borrow_mut().bound(cache.recall_entries, cache.recall_lease.get());
             // Where a key stands in the settings may be where another stood.

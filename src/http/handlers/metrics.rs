@@ -16,7 +16,8 @@ pub async fn show(gateway: Data<Gateway>, request: HttpRequest) -> HttpResponse 
     for (_, gate) in gateway.topology.gates.iter() {
         gateway.metrics.refresh_gate(&gate.report());
     }
-    let routes: Vec<&str> = gateway.routes.all().iter().map(|route| &*route.name).collect();
+    let in_force = gateway.in_force();
+    let routes: Vec<&str> = in_force.routes.all().iter().map(|route| &*route.name).collect();
     gateway.metrics.refresh_savings(&gateway.savings.read().0, &routes, gateway.savings.currency());
     if let Ok(health) = gateway.topology.observe().await {
         gateway.metrics.refresh(&health, gateway.admission.taken());
