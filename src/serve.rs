@@ -28,7 +28,7 @@ use crate::reload::{self, Reach, Reloads};
 use crate::savings::{Book, PriceError};
 use crate::scope_secret::{self, NoRandomness, Obtained};
 use crate::settings::Loaded;
-use crate::telemetry::{Metrics, RecorderActor, RecorderHandle, Verbosity};
+use crate::telemetry::{AccessLog, Metrics, RecorderActor, RecorderHandle, Verbosity};
 use crate::tokens::{self, TokenCounter};
 use crate::upstream::billing::Billing;
 use crate::upstream::origin::Reshaping;
@@ -160,6 +160,8 @@ async fn assemble(loaded: Loaded, verbosity: Verbosity) -> Result<Arc<Gateway>, 
     let routes: Vec<&str> = settings.routes.iter().map(|route| route.name.as_str()).collect();
     let metrics = Metrics::new(prometheus::Registry::new(), &routes)
         .map_err(|error| ServeError::Metrics(error.to_string()))?;
+    let access_log = AccessLog::start(&settings.log, metrics.access_lines_lost().clone())
+        .map_err(|source| ServeError::System { what: "start the access log", source })?;
     let recorder = RecorderHandle::new();
     let Obtained { secret: scope_secret, offered } =
         scope_secret::obtain(&settings, &clock).await?;
@@ -253,6 +255,7 @@ async fn assemble(loaded: Loaded, verbosity: Verbosity) -> Result<Arc<Gateway>, 
         upstreams,
         scope_secret,
         recorder,
+        access_log,
         metrics,
         clock,
         under_way: Mutex::default(),

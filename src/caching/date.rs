@@ -41,6 +41,20 @@ pub fn format_http_date(wall_ms: u64) -> String {
     )
 }
 
+/// Writes an instant as RFC 3339 has it, in UTC and to the millisecond. Range as [`format_http_date`].
+pub fn format_rfc3339(wall_ms: u64) -> String {
+    let (day, second) = Day::split(wall_ms);
+    let (hour, minute) = (second / 3_600, second / 60 % 60);
+    format!(
+        "{:04}-{:02}-{:02}T{hour:02}:{minute:02}:{:02}.{:03}Z",
+        day.year,
+        day.month + 1,
+        day.day,
+        second % 60,
+        wall_ms % 1_000
+    )
+}
+
 /// `Sun, 06 Nov 1994 08:49:37 GMT`
 fn imf_fixdate(text: &[u8]) -> Option<u64> {
     let mut text = Cursor(text);

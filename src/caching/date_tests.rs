@@ -161,3 +161,14 @@ proptest! {
         let _ = parse_http_date(text.as_bytes(), now);
     }
 }
+
+#[test]
+fn an_instant_is_written_as_rfc_3339_has_it() {
+    for (ms, text) in [
+        (0, "1970-01-01T00:00:00.000Z"),
+        (951_827_696_789, "2000-02-29T12:34:56.789Z"),
+        (1_798_675_199_999, "2026-12-30T23:59:59.999Z"),
+    ] {
+        assert_eq!(format_rfc3339(ms), text);
+    }
+}

@@ -21,7 +21,7 @@ use rustls::ServerConfig;
 
 use super::gateway::Gateway;
 use super::handlers::contained::contained;
-use super::handlers::{conversations, guard, health, proxy};
+use super::handlers::{access_log, conversations, health, proxy};
 use super::worker::Worker;
 
 /// How long a server itself waits for connections once no request is under way: idle ones are
@@ -61,7 +61,9 @@ impl Making {
             contained(Rc::clone(&forgetting), request, handling)
         };
         App::new()
-            .wrap_fn(move |request, service| guard::guarded(Rc::clone(&guarding), request, service))
+            .wrap_fn(move |request, service| {
+                access_log::around(Rc::clone(&guarding), request, service)
+            })
             .app_data(Data::from(gateway))
             .route("/health/live", web::get().to(health::live))
             .route("/health/ready", web::get().to(health::ready))

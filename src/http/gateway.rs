@@ -18,7 +18,7 @@ use crate::canonical::ScopeSecret;
 use crate::explain::Sketches;
 use crate::reload::Reloads;
 use crate::savings::Book;
-use crate::telemetry::{Metrics, RecorderHandle};
+use crate::telemetry::{AccessLog, Metrics, RecorderHandle};
 use crate::tokens::TokenCounter;
 use crate::upstream::Upstreams;
 
@@ -48,6 +48,8 @@ pub struct Gateway {
     pub admission: Admission,
     /// Takes the workers' samples, and shows what they come to.
     pub recorder: RecorderHandle,
+    /// Takes requests down, where that is wanted.
+    pub access_log: Option<AccessLog>,
     /// The metrics.
     pub metrics: Metrics,
     /// The time.

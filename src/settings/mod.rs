@@ -61,7 +61,7 @@ pub use resources::{Conversation, Memory, Models, Scaler, ScalerChoice};
 pub use response::{Redact, Response};
 pub use routes::{Reject, Route, Scope};
 pub use secret::{Secret, mask_url};
-pub use server::{Admin, Log, LogFormat, LogLevel, Server};
+pub use server::{AccessForm, Admin, Log, LogFormat, LogLevel, Server};
 pub use sources::{Source, Sources};
 pub use units::{ByteSize, HumanDuration, UnitError};
 pub use upstreams::{Retry, Upstream, UpstreamBreaker, UpstreamKind, UpstreamLimit};

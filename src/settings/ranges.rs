@@ -114,6 +114,7 @@ const RANGES: &[(&str, Range)] = &[
     ("auth.keys.*.requests_per_minute", count(0, 1_000_000_000)),
     ("auth.keys.*.tokens_per_minute", count(0, 1_000_000_000)),
     ("admin.watch_config", time(secs(0), hours(1))),
+    ("log.access_one_in", count(1, 1_000_000)),
     ("cache.level_budget", time(ms(1), secs(1))),
     ("cache.max_entry", size(kib(1), mib(256))),
     ("cache.recall_entries", count(0, 1_000_000)),

@@ -80,13 +80,41 @@ impl Default for Admin {
 }
 
 /// What is logged, and how.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Log {
     /// Least important level written.
     pub level: LogLevel,
     /// Form of a line.
     pub format: LogFormat,
+    /// Form of the lines about requests.
+    pub access: AccessForm,
+    /// Of so many requests one is taken down.
+    pub access_one_in: u64,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            level: LogLevel::default(),
+            format: LogFormat::default(),
+            access: AccessForm::default(),
+            access_one_in: 1,
+        }
+    }
+}
+
+/// The form of a line about a request.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AccessForm {
+    /// There are none.
+    #[default]
+    Off,
+    /// For people.
+    Text,
+    /// For programs: one object a line.
+    Json,
 }
 
 /// How much is logged.

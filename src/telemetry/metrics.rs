@@ -31,6 +31,7 @@ pub struct Metrics {
     panics: IntCounter,
     reloads: IntCounterVec,
     needs_restart: IntGauge,
+    lines_lost: IntCounter,
     events: IntCounterVec,
     values: IntGaugeVec,
     state: IntGaugeVec,
@@ -130,6 +131,8 @@ impl Metrics {
         }
         let needs_restart = IntGauge::with_opts(opts(&names::CONFIG_NEEDS_RESTART))?;
         registry.register(Box::new(needs_restart.clone()))?;
+        let lines_lost = IntCounter::with_opts(opts(&names::ACCESS_LINES_LOST))?;
+        registry.register(Box::new(lines_lost.clone()))?;
         let waiting = IntGauge::with_opts(opts(&names::WAITING))?;
         registry.register(Box::new(waiting.clone()))?;
         Ok(Self {
@@ -143,6 +146,7 @@ impl Metrics {
             panics,
             reloads,
             needs_restart,
+            lines_lost,
             events: counters(&registry, &names::ACTOR_EVENTS)?,
             values: gauges(&registry, &names::ACTOR_VALUES)?,
             state: gauges(&registry, &names::ACTOR_STATE)?,
@@ -182,6 +186,11 @@ impl Metrics {
     pub fn reloaded(&self, outcome: &str, needs_restart: usize) {
         self.reloads.with_label_values(&[outcome]).inc();
         self.needs_restart.set(i64::try_from(needs_restart).unwrap_or(i64::MAX));
+    }
+
+    /// Returns the counter of lines of the access log that were lost.
+    pub const fn access_lines_lost(&self) -> &IntCounter {
+        &self.lines_lost
     }
 
     /// Returns the registry.

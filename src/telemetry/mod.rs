@@ -1,5 +1,6 @@
 //! Metrics, windows of what was answered of late, and logs.
 
+mod access_log;
 mod exposition;
 mod histogram;
 mod lease_hits;
@@ -13,6 +14,7 @@ mod sent;
 mod stretch;
 mod windows;
 
+pub use access_log::{AccessLine, AccessLog};
 pub use exposition::Exposition;
 pub use histogram::{CLASSES, Histogram, RELATIVE_ERROR, Summary};
 pub use lease_hits::LeaseHits;

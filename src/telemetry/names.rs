@@ -189,6 +189,13 @@ pub const SAMPLES_DROPPED: MetricName = counter(
      recorder was behind.",
 );
 
+/// Lines of the access log that were lost.
+pub const ACCESS_LINES_LOST: MetricName = counter(
+    "anteroom_access_log_lost_total",
+    &[],
+    "One for each line of the access log that was not written, because its reader is slow or gone.",
+);
+
 /// Handlers that panicked.
 pub const HANDLER_PANICS: MetricName = counter(
     "anteroom_handler_panics_total",
@@ -311,7 +318,7 @@ pub const SPENT_MONEY: MetricName = counter(
 );
 
 /// Every metric of ours.
-pub const METRICS: [MetricName; 34] = [
+pub const METRICS: [MetricName; 35] = [
     BUILD_INFO,
     REQUESTS,
     REQUEST_SECONDS,
@@ -330,6 +337,7 @@ pub const METRICS: [MetricName; 34] = [
     DISCARDS,
     LOOKUP_SECONDS,
     SAMPLES_DROPPED,
+    ACCESS_LINES_LOST,
     HANDLER_PANICS,
     CONFIG_RELOADS,
     CONFIG_NEEDS_RESTART,

@@ -1,6 +1,7 @@
 //! What operators and deployers see.
 
 mod access;
+mod access_log;
 mod cache_headers;
 mod command_line;
 mod cors;

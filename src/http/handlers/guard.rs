@@ -31,7 +31,7 @@ use crate::http::in_force::InForce;
 use crate::http::worker::Worker;
 
 /// What a service on the API listener returns.
-type Guarded = Result<ServiceResponse<BoxBody>, Error>;
+pub(super) type Guarded = Result<ServiceResponse<BoxBody>, Error>;
 
 static RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
 static RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");

@@ -1,5 +1,6 @@
 //! What answers a request, by kind.
 
+pub mod access_log;
 mod asked;
 pub mod cache_admin;
 mod call;

@@ -216,6 +216,12 @@ impl Gateway {
         self.running.log.whole()
     }
 
+    /// Returns what it wrote on standard output, all its runs.
+    pub fn stdout(&self) -> String {
+        let path = self.folder.path().join(running::STDOUT);
+        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"))
+    }
+
     /// Returns the end of its log.
     pub fn log(&self) -> String {
         self.running.log.tail()

@@ -1,6 +1,7 @@
 //! A running gateway: its process, and its log, which says where it listens.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -12,6 +13,9 @@ use crate::support::process::{Process, lock};
 
 /// Lines of the log that are kept; older ones are dropped.
 const LOG_LINES: usize = 5_000;
+
+/// The file in its folder that has its standard output.
+pub(super) const STDOUT: &str = "stdout.txt";
 
 /// The process and what it said at its start.
 pub(super) struct Running {
@@ -33,7 +37,10 @@ impl Running {
         if has_config {
             command.args(["--config", "config.yaml"]);
         }
-        let mut process = Process::start(command.stdout(Stdio::null()).stderr(Stdio::piped()));
+        let path = folder.join(STDOUT);
+        let stdout = OpenOptions::new().create(true).append(true).open(path);
+        let stdout = stdout.map_err(|error| format!("{STDOUT}: {error}"))?;
+        let mut process = Process::start(command.stdout(stdout).stderr(Stdio::piped()));
         let stderr = process.child().stderr.take().expect("a piped stderr");
         let log = Arc::new(Log::default());
         let reading = log.clone();
