@@ -9,6 +9,7 @@ mod environment;
 mod health;
 mod metrics;
 mod metrics_lint;
+mod monitoring;
 mod performance;
 mod reload;
 mod secrets;
