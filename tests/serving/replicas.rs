@@ -7,7 +7,7 @@ use crate::support::client::{Connection, Request, Response};
 use crate::support::deadline::{PATIENCE, poll};
 use crate::support::gateway::{Builder, Gateway, actor, chat, prompt};
 use crate::support::provider::{self, Fault, Gate, Provider, Reply};
-use crate::support::redis::Redis;
+use crate::support::redis::{self, Redis};
 
 fn builder(provider: &Provider, redis: &Redis) -> Builder {
     Gateway::patient().upstream(provider).redis(redis)
@@ -287,4 +287,30 @@ fn a_flight_that_nobody_reads_waits_no_longer() {
         first.join().expect("its panic stands above").expect_status(200);
     });
     assert_eq!(provider.num_calls(), 1, "{}", provider.log());
+}
+
+/// A claim whose answer is lost was granted all the same: whoever made it gives it back, or the next
+/// request for the same would wait for a lease that nobody holds.
+#[test]
+fn a_claim_whose_answer_was_lost_is_given_back() {
+    let (provider, redis) = (Provider::start(), Redis::start());
+    let builder = builder(&provider, &redis).env("ANTEROOM__FLIGHTS__REPLICA_LEASE", "1m");
+    let gateway = builder.start();
+    gateway.wait_for_state("l2", "running");
+    // Lookups are answered; claims are held up for longer than they are waited for.
+    redis.command(&["CLIENT", "PAUSE", "60000", "WRITE"]);
+    gateway.send(&chat(prompt("answered late"))).expect_status(200);
+    redis.command(&["CLIENT", "UNPAUSE"]);
+    let text = |words: &[&str]| match redis.command(words) {
+        redis::Reply::Bytes(bytes) => String::from_utf8(bytes.unwrap_or_default()).expect("text"),
+        other => panic!("{other:?}"),
+    };
+    let free = poll(PATIENCE, || {
+        let scripts = text(&["INFO", "commandstats"]);
+        let both = scripts.contains("cmdstat_eval:") && !scripts.contains("cmdstat_eval:calls=1,");
+        let is_held = |flight: &String| !matches!(&*text(&["GET", flight]), "" | "-");
+        let held = redis.keys("anteroom:v1:flight:*").iter().any(is_held);
+        (both && !held).then_some(())
+    });
+    assert!(free.is_some(), "{:?}", redis.keys("anteroom:v1:flight:*"));
 }

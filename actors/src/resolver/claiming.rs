@@ -10,12 +10,13 @@ use super::lookup::Levels;
 use super::replica_claim::{Manner, ReplicaClaim, Step};
 use super::writer::FlightWriter;
 use crate::clock::SharedClock;
-use crate::message::{Claim, ClaimToken, Release, Renew, Slot};
+use crate::message::{Claim, ClaimToken, Claimed, Release, Renew, Slot};
 use crate::model::{CacheKey, Entry, Level, Wants};
 use crate::origin::OriginCall;
 use crate::settings::FlightSettings;
 
-/// A claim that was granted. Dropped without a word, it sets those free who wait for it.
+/// A claim that was asked for. Dropped without a word, it sets those free who wait for it: also where
+/// its answer was lost, or nobody was there any more to hear it.
 #[derive(Debug)]
 pub struct HeldClaim {
     claim: Claim,
@@ -43,6 +44,11 @@ impl HeldClaim {
     /// Says that the call is over; `kept` whether its answer is in L2.
     pub(super) fn release(mut self, kept: bool) {
         self.end(kept);
+    }
+
+    /// It was not granted: there is nothing to release.
+    fn forget(mut self) {
+        self.is_over = true;
     }
 
     fn end(&mut self, kept: bool) {
@@ -118,7 +124,15 @@ impl Claiming {
         let claim = self.next_claim(call.key);
         let started = self.clock.now();
         loop {
+            let held = self.levels.hold(claim);
             let claimed = self.levels.claim(claim).await;
+            let held = match claimed {
+                Some(Claimed::Held | Claimed::Alone) => {
+                    held.forget();
+                    None
+                }
+                Some(Claimed::Granted { .. }) | None => Some(held),
+            };
             let elapsed = self.clock.now().duration_since(started);
             let had_waited = decider.has_waited();
             let step = decider.heard(claimed, elapsed, random());
@@ -126,12 +140,14 @@ impl Claiming {
                 add_one(&self.counts.waited);
             }
             match step {
-                Step::Hold => return self.hold(claim, &decider),
+                Step::Hold => return self.fetch(held, &decider),
                 Step::LookThenHold => {
                     let Some((entry, level)) = self.look(call, wants).await else {
-                        return self.hold(claim, &decider);
+                        return self.fetch(held, &decider);
                     };
-                    self.levels.hold(claim).release(true);
+                    if let Some(held) = held {
+                        held.release(true);
+                    }
                     return Way::Found(entry, level);
                 }
                 Step::GoAlone => return Way::Fetch(None),
@@ -152,11 +168,11 @@ impl Claiming {
         self.levels.look_in_l2(call.key, call.form, wants).await
     }
 
-    fn hold(&self, claim: Claim, decider: &ReplicaClaim) -> Way {
+    fn fetch(&self, held: Option<HeldClaim>, decider: &ReplicaClaim) -> Way {
         if decider.has_waited() {
             add_one(&self.counts.taken_over);
         }
-        Way::Fetch(Some(self.levels.hold(claim)))
+        Way::Fetch(held)
     }
 
     fn next_claim(&self, key: CacheKey) -> Claim {

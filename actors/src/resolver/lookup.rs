@@ -219,7 +219,7 @@ impl Levels {
         ask(&l2.claim, claim, self.l2_timeout).await.ok()?.ok()
     }
 
-    /// Holds a claim that L2 has granted.
+    /// Holds a claim, which L2 is about to be asked for or has granted.
     pub fn hold(&self, claim: Claim) -> HeldClaim {
         let [_, l2, _] = &self.handles;
         HeldClaim::new(claim, l2.renew.clone(), l2.release.clone())
