@@ -24,18 +24,17 @@ struct Context {
     counts: [u16; SUCCESSORS],
 }
 
-/// Contexts that lie in one place; the least useful gives way.
+/// Contexts that lie in one place; when there are [`WAYS`], the least useful gives way.
 #[derive(Debug, Clone, Default)]
 struct Set {
     turn: u16,
-    ways: [Context; WAYS],
+    ways: Vec<Context>,
 }
 
-/// The contexts. Sets come into being when they are first used.
+/// The contexts. Each takes its room when it comes into being.
 #[derive(Debug)]
 pub(super) struct Contexts {
-    sets: Vec<Option<Box<Set>>>,
-    num_sets: usize,
+    sets: Vec<Set>,
 }
 
 /// How often a context was followed by something, and by one key.
@@ -50,40 +49,30 @@ impl Contexts {
     /// Creates a table of at most `most` contexts, rounded up to whole sets.
     pub(super) fn new(most: usize) -> Self {
         let num_sets = most.div_ceil(WAYS).max(1);
-        let mut sets = Vec::new();
-        sets.resize_with(num_sets, || None);
-        Self { sets, num_sets }
+        Self { sets: vec![Set::default(); num_sets] }
     }
 
-    /// Learns that `key` came after the context of this digest.
-    pub(super) fn learn(&mut self, digest: u64, key: Tag) {
+    /// Learns that `key` came after the context of this digest; tells whether that is known to happen.
+    pub(super) fn learn(&mut self, digest: u64, key: Tag) -> bool {
         let (place, mark) = self.place(digest);
-        let Some(set) = self.sets.get_mut(place) else { return };
-        let set = set.get_or_insert_default();
+        let Some(set) = self.sets.get_mut(place) else { return false };
         set.turn = set.turn.wrapping_add(1);
         let turn = set.turn;
-        let context = match set.ways.iter_mut().position(|way| way.total > 0 && way.mark == mark) {
+        let context = match set.ways.iter().position(|way| way.mark == mark) {
             Some(known) => set.ways.get_mut(known),
-            None => {
-                let new = set.ways.iter_mut().min_by_key(|way| way.worth(turn));
-                new.map(|way| {
-                    *way = Context { mark, ..Context::default() };
-                    way
-                })
-            }
+            None => set.begin(mark),
         };
-        if let Some(context) = context {
+        context.is_some_and(|context| {
             context.used_at = turn;
-            context.follow(key);
-        }
+            context.follow(key)
+        })
     }
 
     /// Returns what came after the context of this digest.
     pub(super) fn after(&self, digest: u64) -> impl Iterator<Item = Followed> {
         let (place, mark) = self.place(digest);
-        let set = self.sets.get(place).and_then(Option::as_ref);
-        let context =
-            set.and_then(|set| set.ways.iter().find(|way| way.total > 0 && way.mark == mark));
+        let set = self.sets.get(place);
+        let context = set.and_then(|set| set.ways.iter().find(|way| way.mark == mark));
         context.into_iter().flat_map(|context| {
             let known = context.keys.iter().zip(&context.counts).filter(|(_, times)| **times > 0);
             known.map(|(by, times)| Followed { by: *by, times: *times, total: context.total })
@@ -92,31 +81,47 @@ impl Contexts {
 
     /// Returns how many contexts are known.
     pub(super) fn len(&self) -> usize {
-        let sets = self.sets.iter().flatten();
-        sets.map(|set| set.ways.iter().filter(|way| way.total > 0).count()).sum()
+        self.sets.iter().map(|set| set.ways.len()).sum()
     }
 
     /// Returns how many bytes of memory the table takes.
     pub(super) fn bytes(&self) -> usize {
-        self.sets.len() * size_of::<Option<Box<Set>>>()
-            + self.sets.iter().flatten().count() * size_of::<Set>()
+        let ways: usize = self.sets.iter().map(|set| set.ways.capacity()).sum();
+        self.sets.len() * size_of::<Set>() + ways * size_of::<Context>()
     }
 
     fn place(&self, digest: u64) -> (usize, u32) {
         let [low, high] = [digest & 0xffff_ffff, digest >> 32];
-        let place = usize::try_from(low).unwrap_or_default() % self.num_sets;
+        let place = usize::try_from(low).unwrap_or_default() % self.sets.len().max(1);
         (place, u32::try_from(high).unwrap_or_default())
     }
 }
 
+impl Set {
+    /// Returns a new context, in the place of another where all are taken.
+    fn begin(&mut self, mark: u32) -> Option<&mut Context> {
+        let new = Context { mark, ..Context::default() };
+        if self.ways.len() < WAYS {
+            self.ways.reserve_exact(1);
+            self.ways.push(new);
+            return self.ways.last_mut();
+        }
+        let turn = self.turn;
+        let least = self.ways.iter_mut().min_by_key(|way| way.worth(turn))?;
+        *least = new;
+        Some(least)
+    }
+}
+
 impl Context {
-    /// What is to be lost with it: empty ones first, then those seen once, then the longest unused.
+    /// What is to be lost with it: those seen once first, then the longest unused.
     fn worth(&self, turn: u16) -> (u16, u16) {
         let unused_for = turn.wrapping_sub(self.used_at);
         (self.total.min(2), u16::MAX - unused_for)
     }
 
-    fn follow(&mut self, key: Tag) {
+    /// Counts `key`; tells whether it has come before.
+    fn follow(&mut self, key: Tag) -> bool {
         if self.total >= HALVED_AT {
             self.total /= 2;
             for times in &mut self.counts {
@@ -127,7 +132,7 @@ impl Context {
         let known = self.keys.iter().zip(&mut self.counts);
         if let Some((_, times)) = known.into_iter().find(|(by, times)| **by == key && **times > 0) {
             *times += 1;
-            return;
+            return true;
         }
         let slots = self.keys.iter_mut().zip(&mut self.counts);
         if let Some((by, times)) = slots.min_by_key(|(_, times)| **times) {
@@ -138,6 +143,7 @@ impl Context {
                 *times -= 1;
             }
         }
+        false
     }
 }
 
@@ -224,7 +230,7 @@ mod tests {
                 let sum: u64 = kept.iter().map(|(_, times, _)| u64::from(*times)).sum();
                 prop_assert!(!kept.is_empty() && sum <= u64::from(kept[0].2));
                 prop_assert!(contexts.len() <= 24);
-                prop_assert!(contexts.bytes() <= 3 * (8 + 4 + 8 * 56));
+                prop_assert!(contexts.bytes() <= 3 * (32 + 8 * 56));
             }
         }
     }

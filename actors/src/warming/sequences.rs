@@ -59,8 +59,12 @@ impl Sequences {
         if now_ms.saturating_sub(history.at_ms) > RESTARTS_AFTER_MS {
             history.num = 0;
         }
-        for digest in digests(history, session, own) {
-            self.contexts.learn(digest, key);
+        // A longer context is of use where a shorter one has seen the same before: what comes but once
+        // takes the room of one context, not of all.
+        let (mut of_all, mut of_own) = (true, true);
+        for (digest, is_own) in digests(history, session, own) {
+            let grows = if is_own { &mut of_own } else { &mut of_all };
+            *grows = *grows && self.contexts.learn(digest, key);
         }
         let [first, second, _] = history.keys;
         history.keys = [key, first, second];
@@ -74,7 +78,7 @@ impl Sequences {
         let mut guesses: Vec<Guess> = Vec::new();
         let Some(history) = self.sessions.peek(&session) else { return guesses };
         let [latest, ..] = history.keys;
-        for digest in digests(history, session, own) {
+        for (digest, _) in digests(history, session, own) {
             for followed in self.contexts.after(digest) {
                 let confidence = f64::from(followed.times) / (f64::from(followed.total) + 1.0);
                 if followed.total < SUPPORT || followed.by == latest || confidence < floor {
@@ -102,8 +106,13 @@ impl Sequences {
     }
 }
 
-/// Returns the digests of the contexts that a history ends in: everybody's, and the session's own.
-fn digests(history: &History, session: u64, own: bool) -> impl Iterator<Item = u64> + use<> {
+/// Returns the digests of the contexts that a history ends in, shortest first: everybody's, and the
+/// session's own, which are marked so.
+fn digests(
+    history: &History,
+    session: u64,
+    own: bool,
+) -> impl Iterator<Item = (u64, bool)> + use<> {
     let (keys, num) = (history.keys, usize::from(history.num));
     (1..=num).flat_map(move |order| {
         let seed = u64::try_from(order).unwrap_or_default();
@@ -111,8 +120,8 @@ fn digests(history: &History, session: u64, own: bool) -> impl Iterator<Item = u
             .iter()
             .take(order)
             .fold(mix(seed), |digest, key| mix(digest ^ u64::from(key.as_u32())));
-        let of_own = own.then(|| mix(of_all ^ mix(session)));
-        std::iter::once(of_all).chain(of_own)
+        let of_own = own.then(|| (mix(of_all ^ mix(session)), true));
+        std::iter::once((of_all, false)).chain(of_own)
     })
 }
 
