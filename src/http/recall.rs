@@ -15,11 +15,17 @@ use std::time::{Duration, Instant};
 use anteroom_actors::model::{BuildKeyHasher, CacheKey, Entry, Form, Purges, Versions};
 
 use super::counted::Spared;
-use super::stored::StoredHead;
+use super::stored::{Shared, StoredHead};
 use crate::savings::Ledger;
 
 /// Longest lease on an answer of which a shorter form is being worked out.
 const UNTIL_BETTER: Duration = Duration::from_millis(100);
+
+/// Sets of headers that leases share. Answers differ in their bodies, hardly in their headers.
+const MOST_SETS: usize = 32;
+
+/// Requests looked at, whenever a lease is given, for one that is over: its request may never come again.
+const LOOKED_AT: usize = 2;
 
 /// A digest of a request as it came. The same shape as a key, and never used as one.
 pub type Digest = CacheKey;
@@ -87,6 +93,10 @@ pub struct Recall {
     untold: Vec<Digest>,
     /// What hits by leases saved that is not written down yet, each once.
     unwritten: Vec<Rc<Lease>>,
+    /// Headers of leases, the latest last.
+    sets: VecDeque<Shared>,
+    /// Where in `order` the last look for a lease that is over was.
+    looked_at: usize,
     most: usize,
     lease: Duration,
 }
@@ -102,6 +112,8 @@ impl Recall {
             order: VecDeque::new(),
             untold: Vec::new(),
             unwritten: Vec::new(),
+            sets: VecDeque::new(),
+            looked_at: 0,
             most,
             lease,
         }
@@ -205,7 +217,7 @@ impl Recall {
         &mut self,
         digest: &Digest,
         (entry, known): (&Arc<Entry>, Known),
-        (head, spared): (StoredHead, Spared),
+        (mut head, spared): (StoredHead, Spared),
         now: Instant,
         wall_ms: u64,
     ) {
@@ -215,10 +227,36 @@ impl Recall {
         if lasts.is_zero() {
             return;
         }
+        self.end_leases(now);
+        head.headers = self.shared(head.headers);
         if let Some(remembered) = self.remembered.get_mut(digest) {
             let (entry, until) = (Arc::downgrade(entry), now + lasts);
             remembered.lease = Some(Rc::new(Lease { entry, known, until, head, spared }));
         }
+    }
+
+    /// Looks at the next few requests in turn, and ends their leases if their time is over.
+    fn end_leases(&mut self, now: Instant) {
+        for _ in 0..LOOKED_AT {
+            self.looked_at = (self.looked_at + 1) % self.order.len().max(1);
+            let next = self.order.get(self.looked_at);
+            let remembered = next.and_then(|digest| self.remembered.get_mut(digest));
+            if let Some(remembered) = remembered {
+                remembered.lease.take_if(|lease| lease.until <= now);
+            }
+        }
+    }
+
+    /// Returns the same headers as another lease has them, where one does.
+    fn shared(&mut self, headers: Shared) -> Shared {
+        if let Some(same) = self.sets.iter().find(|set| **set == headers) {
+            return Rc::clone(same);
+        }
+        if self.sets.len() >= MOST_SETS {
+            self.sets.pop_front();
+        }
+        self.sets.push_back(Rc::clone(&headers));
+        headers
     }
 }
 

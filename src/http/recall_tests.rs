@@ -68,6 +68,32 @@ fn a_lease_lasts_a_second_and_its_meaning_longer() {
     ));
 }
 
+/// What a lease holds goes with it, also where its request never comes again.
+#[test]
+fn leases_share_their_headers_and_end_unasked() {
+    let clock = ManualClock::new();
+    let entry = entry(Duration::from_secs(60));
+    let mut recall = recall_of(8);
+    let give = |recall: &mut Recall, number: u8| {
+        recall.remember(digest(number), meaning(number));
+        let head = StoredHead::of(&entry, Accepted::default(), &EncodingSettings::default());
+        let leased = (&entry, recall.known(&meaning(number).key));
+        let shown = (head, spared(&entry));
+        recall.lease(&digest(number), leased, shown, clock.now(), clock.wall_ms());
+    };
+    let leases = |recall: &Recall| -> Vec<Rc<Lease>> {
+        recall.remembered.values().filter_map(|it| it.lease.clone()).collect()
+    };
+    (1..=4).for_each(|number| give(&mut recall, number));
+    let all = leases(&recall);
+    let [first, ..] = all.as_slice() else { panic!("no lease") };
+    let is_shared = |it: &Rc<Lease>| Rc::ptr_eq(&it.head.headers, &first.head.headers);
+    assert!(all.len() == 4 && all.iter().all(is_shared));
+    clock.advance(Duration::from_secs(1));
+    (0..4).for_each(|_| give(&mut recall, 5));
+    assert_eq!(leases(&recall).len(), 1, "the others are over");
+}
+
 #[test]
 fn a_lease_ends_when_the_entry_turns_stale() {
     let (mut recall, clock, _entry) = recall_with_lease(Duration::from_millis(300));

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use actix_web::HttpResponse;
-use actix_web::http::header::{AGE, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::header::{AGE, ETAG, HeaderMap, HeaderName, HeaderValue};
 use anteroom_actors::model::{Entry, Header, Level};
 use anteroom_actors::resolver::InsteadOf;
 use bytes::Bytes;
@@ -150,8 +150,11 @@ fn kept(
     let body = head.body(entry);
     let mut response = pieces::response(head.status, body);
     let headers = response.headers_mut();
-    for (name, value) in &head.headers {
+    for (name, value) in head.headers.iter() {
         headers.append(name.clone(), value.clone());
+    }
+    if let Some(etag) = &head.etag {
+        headers.append(ETAG, etag.clone());
     }
     headers.append(CACHE_STATUS.clone(), cache_status);
     headers.append(SERVER_TIMING.clone(), timing);

@@ -1,5 +1,7 @@
 //! Status, headers and form of a stored answer, made once for all its hits.
 
+use std::rc::Rc;
+
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_ENCODING, ETAG, HeaderName, HeaderValue, VARY};
 use anteroom_actors::codec;
@@ -17,13 +19,18 @@ pub static X_ORIGINAL_SIZE: HeaderName = HeaderName::from_static("x-original-siz
 /// Bodies from this size on get no digest here: making one takes a while.
 const TAG_BELOW: usize = 64 * 1024;
 
+/// Headers that many answers have alike.
+pub type Shared = Rc<[(HeaderName, HeaderValue)]>;
+
 /// Status and headers of a stored answer in one encoding, parsed once for all its hits.
 #[derive(Debug)]
 pub struct StoredHead {
     /// The status.
     pub status: StatusCode,
-    /// The headers that go with every hit.
-    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// The headers that go with every hit, but for its entity tag.
+    pub headers: Shared,
+    /// The entity tag, which no other answer has.
+    pub etag: Option<HeaderValue>,
     /// How the body is sent.
     pub encoding: Encoding,
     /// Whether there is nothing better for the caller, nor will be.
@@ -43,23 +50,25 @@ impl StoredHead {
         if entry.body.len() < TAG_BELOW {
             encodings.tag(&entry.body);
         }
-        let mut head = Self {
-            status: StatusCode::from_u16(entry.status).unwrap_or(StatusCode::OK),
-            headers: entry.headers.iter().filter_map(parse).collect(),
-            encoding,
-            is_final: encodings.is_tagged() && (!is_worth || encodings.is_settled(accepted.best())),
-        };
-        head.tag(entry);
+        let etag = tag(entry, encoding);
+        let mut headers: Vec<_> = entry.headers.iter().filter_map(parse).collect();
+        if etag.is_some() {
+            headers.retain(|(name, _)| *name != ETAG);
+        }
         if is_worth {
-            head.vary();
+            vary(&mut headers);
         }
         if encoding != Encoding::Identity {
-            head.set(CONTENT_ENCODING, HeaderValue::from_static(encoding.as_str()));
-            head.set(X_ORIGINAL_SIZE.clone(), HeaderValue::from(entry.body.len()));
+            set(&mut headers, CONTENT_ENCODING, HeaderValue::from_static(encoding.as_str()));
+            set(&mut headers, X_ORIGINAL_SIZE.clone(), HeaderValue::from(entry.body.len()));
         }
-        // One is kept for each request that is remembered.
-        head.headers.shrink_to_fit();
-        head
+        Self {
+            status: StatusCode::from_u16(entry.status).unwrap_or(StatusCode::OK),
+            headers: headers.into(),
+            etag,
+            encoding,
+            is_final: encodings.is_tagged() && (!is_worth || encodings.is_settled(accepted.best())),
+        }
     }
 
     /// Returns the body of a hit: shared, not copied.
@@ -71,37 +80,35 @@ impl StoredHead {
     pub fn body_len(&self, entry: &Entry) -> usize {
         entry.encodings.ready(self.encoding).unwrap_or(&entry.body).len()
     }
+}
 
-    /// Gives the answer an entity tag of this encoding: made of the provider's, else of the digest.
-    fn tag(&mut self, entry: &Entry) {
-        let text = match entry.header("etag").map(str::from_utf8) {
-            Some(Ok(own)) => Some(etag::suffixed(own, self.encoding)),
-            Some(Err(_)) => None,
-            None if entry.encodings.is_tagged() => {
-                Some(etag::of_digest(entry.encodings.tag(&entry.body), self.encoding))
-            }
-            None => None,
-        };
-        if let Some(text) = text {
-            self.set(ETAG, value(text));
+/// Returns the entity tag of an answer in this encoding: made of the provider's, else of the digest.
+fn tag(entry: &Entry, encoding: Encoding) -> Option<HeaderValue> {
+    let text = match entry.header("etag").map(str::from_utf8) {
+        Some(Ok(own)) => etag::suffixed(own, encoding),
+        Some(Err(_)) => return None,
+        None if entry.encodings.is_tagged() => {
+            etag::of_digest(entry.encodings.tag(&entry.body), encoding)
         }
-    }
+        None => return None,
+    };
+    Some(value(text))
+}
 
-    fn vary(&mut self) {
-        let own = self.headers.iter().filter(|(name, _)| *name == VARY);
-        let own: Vec<&str> = own.filter_map(|(_, value)| value.to_str().ok()).collect();
-        let varied = match own.as_slice() {
-            // The most frequent one: static, it is copied for a hit without counting.
-            [] => HeaderValue::from_static("Accept-Encoding"),
-            own => value(varied(&own.join(", "))),
-        };
-        self.set(VARY, varied);
-    }
+fn vary(headers: &mut Vec<(HeaderName, HeaderValue)>) {
+    let own = headers.iter().filter(|(name, _)| *name == VARY);
+    let own: Vec<&str> = own.filter_map(|(_, value)| value.to_str().ok()).collect();
+    let varied = match own.as_slice() {
+        // The most frequent one: static, it is copied for a hit without counting.
+        [] => HeaderValue::from_static("Accept-Encoding"),
+        own => value(varied(&own.join(", "))),
+    };
+    set(headers, VARY, varied);
+}
 
-    fn set(&mut self, name: HeaderName, value: HeaderValue) {
-        self.headers.retain(|(other, _)| *other != name);
-        self.headers.push((name, value));
-    }
+fn set(headers: &mut Vec<(HeaderName, HeaderValue)>, name: HeaderName, value: HeaderValue) {
+    headers.retain(|(other, _)| *other != name);
+    headers.push((name, value));
 }
 
 /// Returns the value of `Vary` with `Accept-Encoding` in it.

@@ -246,6 +246,10 @@ fn landing(made: Entry, whole: Bytes, verdict: Verdict, apart: Option<&Apart>) -
             Landing::Whole { whole: Some(whole), kept: Kept::Not(reason), entries: Vec::new() }
         }
         Verdict::Keep { lifetimes, usage, age } => {
+            let mut made = made;
+            // They were gathered in more room than most answers need.
+            made.headers.shrink_to_fit();
+            made.labels.names.shrink_to_fit();
             let entry = Entry {
                 body: whole.clone(),
                 freshness: Freshness::new(made.freshness.made_wall_ms, age, lifetimes),
