@@ -8,7 +8,7 @@ use anteroom_actors::clock::{SharedClock, SystemClock};
 use anteroom_actors::message::ActorState;
 use anteroom_actors::warming::WarmingPlan;
 use anteroom_actors::watchdog::system_probe;
-use anteroom_actors::wiring::{MemoryPlan, ModelPlan, Plan, Topology, Ward};
+use anteroom_actors::wiring::{MemoryPlan, ModelPlan, Plan, ScalerPlan, Topology, Ward};
 use parking_lot::Mutex;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -24,6 +24,7 @@ use crate::http::server::{ListenError, Listeners, Servers};
 use crate::http::shape::redact::RedactError;
 use crate::http::tls::{Certificate, TlsError};
 use crate::http::warming::AroundWarming;
+use crate::http::workload::Workers;
 use crate::reload::{self, Reach, Reloads};
 use crate::savings::{Book, PriceError};
 use crate::scope_secret::{self, NoRandomness, Obtained};
@@ -201,6 +202,7 @@ async fn assemble(loaded: Loaded, verbosity: Verbosity) -> Result<Arc<Gateway>, 
         keep_purges: purge.keep_for.clone(),
         verbosity,
     };
+    let workers = Arc::new(Workers::new(admission.clone()));
     let critical = Arc::new(OnceLock::new());
     let warming = settings.warming().map(|desk| WarmingPlan {
         desk,
@@ -231,7 +233,9 @@ async fn assemble(loaded: Loaded, verbosity: Verbosity) -> Result<Arc<Gateway>, 
         },
         flights: settings.flights(),
         warming,
-        scaler: settings.scaler(),
+        scaler: settings
+            .scaler()
+            .map(|settings| ScalerPlan { settings, workload: Arc::<Workers>::clone(&workers) }),
         sentinel: settings.sentinel(),
         origin: factory,
         gates: settings.gates(),
@@ -251,6 +255,7 @@ async fn assemble(loaded: Loaded, verbosity: Verbosity) -> Result<Arc<Gateway>, 
         sent: SentEntries::new(topology.budget.clone()),
         counter,
         admission,
+        workers,
         topology,
         upstreams,
         scope_secret,

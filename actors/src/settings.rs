@@ -244,7 +244,7 @@ impl ScalerMode {
 }
 
 /// What the scaler goes by.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ScalerSettings {
     /// Whether it acts.
     pub mode: ScalerMode,
@@ -256,6 +256,17 @@ pub struct ScalerSettings {
     pub interval: Duration,
     /// How L1 is sized.
     pub sizer: SizerSettings,
+    /// When more gateways are wanted.
+    pub replicas: ReplicaSettings,
+}
+
+/// When more gateways are wanted, or fewer.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ReplicaSettings {
+    /// Which part of everything that can run out should be in use.
+    pub target: f64,
+    /// How long fewer have to be wanted before they are.
+    pub down_after: Duration,
 }
 
 /// Between which sizes L1 is kept, and how often it gets another.

@@ -33,7 +33,8 @@ impl Admission {
         self.most.store(most, Ordering::Relaxed);
     }
 
-    fn most(&self) -> usize {
+    /// Returns how many permits there are.
+    pub fn most(&self) -> usize {
         self.most.load(Ordering::Relaxed)
     }
 

@@ -14,6 +14,7 @@ use super::in_force::{Current, InForce};
 use super::memory_scope::MemoryScope;
 use super::revoked::Revoked;
 use super::sent_entries::SentEntries;
+use super::workload::Workers;
 use crate::canonical::ScopeSecret;
 use crate::explain::Sketches;
 use crate::reload::Reloads;
@@ -46,6 +47,8 @@ pub struct Gateway {
     pub counter: TokenCounter,
     /// The bound on waiting requests.
     pub admission: Admission,
+    /// The worker threads.
+    pub workers: Arc<Workers>,
     /// Takes the workers' samples, and shows what they come to.
     pub recorder: RecorderHandle,
     /// Takes requests down, where that is wanted.

@@ -33,3 +33,4 @@ pub mod stored;
 pub mod tls;
 pub mod warming;
 pub mod worker;
+pub mod workload;

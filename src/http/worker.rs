@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anteroom_actors::message::Touched;
 use anteroom_actors::model::{Access, Encoding, Entry, Sample};
+use tokio::runtime::RuntimeMetrics;
 
 use super::access::Memo;
 use super::gateway::{Gateway, UnderWay};
@@ -48,6 +49,7 @@ pub struct Worker {
     /// Room in which a request's digest is put together.
     pub digest_parts: RefCell<Vec<u8>>,
     under_way: Arc<AtomicUsize>,
+    _thread: Arc<RuntimeMetrics>,
     samples: RefCell<Samples>,
     lease_hits: RefCell<Vec<LeaseHits>>,
     sent: Vec<SentBytes>,
@@ -71,6 +73,7 @@ impl Worker {
         let lease_hits = RefCell::new(gateway.metrics.lease_hits());
         let sent = gateway.metrics.sent_bytes();
         let samples = Samples::new(&gateway.recorder.samples, &gateway.topology.learners);
+        let thread = gateway.workers.enter();
         let worker = Rc::new(Self {
             gateway,
             in_force: RefCell::new(Rc::new(Held(in_force))),
@@ -82,6 +85,7 @@ impl Worker {
             digest_key,
             digest_parts: RefCell::default(),
             under_way,
+            _thread: thread,
             samples: RefCell::new(samples),
             lease_hits,
             sent,

@@ -7,8 +7,8 @@ use std::time::Duration;
 use anteroom_actors::model::GateSettings;
 use anteroom_actors::settings::{
     BreakerSettings, ConversationSettings, Database, EncodingSettings, FlightSettings, KeepFor,
-    L1Settings, L2Settings, L3Settings, MemorySettings, PurgeSettings, ScalerMode, ScalerSettings,
-    SentinelSettings, SizerSettings,
+    L1Settings, L2Settings, L3Settings, MemorySettings, PurgeSettings, ReplicaSettings, ScalerMode,
+    ScalerSettings, SentinelSettings, SizerSettings,
 };
 use anteroom_actors::warming::{BudgetSettings, DeskSettings, ForecastSettings};
 
@@ -202,6 +202,10 @@ impl Settings {
                 most_bytes: most_bytes.max(l1.max_bytes),
                 least_weight: l1.max_bytes / l1.max_entries.max(1),
                 cool_down: scaler.cool_down.get(),
+            },
+            replicas: ReplicaSettings {
+                target: f64::from(scaler.replica_target) / 100.0,
+                down_after: scaler.replica_down_after.get(),
             },
         })
     }

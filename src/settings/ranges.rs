@@ -197,6 +197,8 @@ const RANGES: &[(&str, Range)] = &[
     ("scaler.interval", time(secs(1), hours(1))),
     ("scaler.cool_down", time(secs(1), days(1))),
     ("scaler.l1_span", count(1, 16)),
+    ("scaler.replica_target", count(10, 95)),
+    ("scaler.replica_down_after", time(secs(0), hours(1))),
     ("conversation.max_history", count(1, 10_000)),
     ("conversation.lifetime", time(secs(1), days(3_650))),
     ("conversation.max_size", size(kib(1), mib(256))),

@@ -41,6 +41,10 @@ pub struct Scaler {
     pub cool_down: HumanDuration,
     /// How many times smaller, and larger, than `l1.max_bytes` L1 may become.
     pub l1_span: u64,
+    /// How many hundredths of what can run out should be in use, for how many gateways are wanted.
+    pub replica_target: u32,
+    /// How long fewer gateways have to be wanted before that is said.
+    pub replica_down_after: HumanDuration,
 }
 
 impl Default for Scaler {
@@ -51,6 +55,8 @@ impl Default for Scaler {
             interval: HumanDuration::from_secs(10),
             cool_down: HumanDuration::from_secs(60),
             l1_span: 8,
+            replica_target: 70,
+            replica_down_after: HumanDuration::from_secs(300),
         }
     }
 }

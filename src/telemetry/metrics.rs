@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anteroom_actors::message::ActorState;
 use anteroom_actors::model::{Encoding, GateReport, Level, Outcome, SampleBatch};
+use anteroom_actors::scaler::WantedReplicas;
 use anteroom_actors::wiring::{ActorHealth, SystemHealth};
 use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
@@ -290,6 +291,11 @@ impl Metrics {
         self.scaling.refresh(gate);
     }
 
+    /// Takes over how many gateways are wanted.
+    pub fn refresh_replicas(&self, seen: &WantedReplicas) {
+        self.scaling.refresh_replicas(seen);
+    }
+
     fn refresh_actor(&self, actor: &ActorHealth) {
         let name = actor.name.as_str();
         for state in [
@@ -378,6 +384,13 @@ mod tests {
         metrics.refresh_upstream("default", 1, true);
         let gate = CallGate::new("default".into(), GATE, Arc::new(|_, _| {}));
         metrics.refresh_gate(&gate.report());
+        metrics.refresh_replicas(&WantedReplicas {
+            wanted: 1.0,
+            now: 1.0,
+            bound_by: "calls",
+            saturation: anteroom_actors::scaler::Saturation::default(),
+            target: 0.7,
+        });
         metrics.client("a").tokens.inc();
         metrics.refused_keys().inc();
         let line =

@@ -165,6 +165,25 @@ pub const UPSTREAM_REFUSED: MetricName = counter(
      did its queue), late (its turn did not come within limit.wait).",
 );
 
+/// How many gateways are wanted.
+pub const WANTED_REPLICAS: MetricName = gauge(
+    "anteroom_scaler_wanted_replicas",
+    &[],
+    "How many gateways the load of this one wants, in fractions: the largest of \
+     anteroom_scaler_saturation over scaler.replica_target, the most of the last \
+     scaler.replica_down_after. The sum over a fleet, rounded up, is the number of replicas it wants. \
+     Absent where the scaler is off.",
+);
+
+/// What is in use.
+pub const SATURATION: MetricName = gauge(
+    "anteroom_scaler_saturation",
+    &["resource"],
+    "The part of a resource that is in use, over the last looks: requests (of server.max_in_flight), \
+     workers (busy time), memory (of what requests may hold), calls (of what upstreams take, those \
+     that wait too; 0 for an upstream whose limit was lowered).",
+);
+
 /// Answers not kept.
 pub const DISCARDS: MetricName = counter(
     "anteroom_discards_total",
@@ -318,7 +337,7 @@ pub const SPENT_MONEY: MetricName = counter(
 );
 
 /// Every metric of ours.
-pub const METRICS: [MetricName; 35] = [
+pub const METRICS: &[MetricName] = &[
     BUILD_INFO,
     REQUESTS,
     REQUEST_SECONDS,
@@ -334,6 +353,8 @@ pub const METRICS: [MetricName; 35] = [
     UPSTREAM_CALLS,
     UPSTREAM_WAITING,
     UPSTREAM_REFUSED,
+    WANTED_REPLICAS,
+    SATURATION,
     DISCARDS,
     LOOKUP_SECONDS,
     SAMPLES_DROPPED,
@@ -387,7 +408,7 @@ const fn value(
 }
 
 /// Every number of every actor.
-pub const ACTOR_NUMBERS: [ActorNumber; 115] = [
+pub const ACTOR_NUMBERS: &[ActorNumber] = &[
     event("lookups", &["l1", "l2", "l3"], "a key was asked for; hit, miss, error or skipped"),
     event("hits", &["l1", "l2", "l3"], "a lookup found a fresh entry"),
     event("misses", &["l1", "l2", "l3"], "a lookup found none"),

@@ -1,18 +1,28 @@
 //! What the scaler goes by and decides, upstream by upstream.
 
 use anteroom_actors::model::GateReport;
-use prometheus::{IntCounterVec, IntGaugeVec, Registry};
+use anteroom_actors::scaler::WantedReplicas;
+use prometheus::{GaugeVec, IntCounterVec, IntGaugeVec, Registry};
 
-use super::metrics::{counters, gauge_value, gauges, set_counter};
-use super::names;
+use super::metrics::{counters, gauge_value, gauges, opts, set_counter};
+use super::names::{self, MetricName};
 
-/// The metrics of gates.
+/// Registers gauges of fractions.
+fn parts(registry: &Registry, metric: &MetricName) -> prometheus::Result<GaugeVec> {
+    let gauges = GaugeVec::new(opts(metric), metric.labels)?;
+    registry.register(Box::new(gauges.clone()))?;
+    Ok(gauges)
+}
+
+/// The metrics of gates and of the fleet. Those of the fleet appear with the first look.
 #[derive(Clone)]
 pub(super) struct ScalingMetrics {
     limit: IntGaugeVec,
     under_way: IntGaugeVec,
     waiting: IntGaugeVec,
     refused: IntCounterVec,
+    wanted: GaugeVec,
+    saturation: GaugeVec,
 }
 
 impl ScalingMetrics {
@@ -22,7 +32,17 @@ impl ScalingMetrics {
             under_way: gauges(registry, &names::UPSTREAM_CALLS)?,
             waiting: gauges(registry, &names::UPSTREAM_WAITING)?,
             refused: counters(registry, &names::UPSTREAM_REFUSED)?,
+            wanted: parts(registry, &names::WANTED_REPLICAS)?,
+            saturation: parts(registry, &names::SATURATION)?,
         })
+    }
+
+    /// Takes over how many gateways are wanted.
+    pub(super) fn refresh_replicas(&self, seen: &WantedReplicas) {
+        self.wanted.with_label_values::<&str>(&[]).set(seen.wanted);
+        for (resource, part) in seen.saturation.parts() {
+            self.saturation.with_label_values(&[resource]).set(part);
+        }
     }
 
     /// Takes over how a gate is.

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::support::client::Request;
+use crate::support::client::{Connection, Request};
 use crate::support::deadline::{PATIENCE, poll};
-use crate::support::gateway::{Gateway, prompt};
-use crate::support::provider::Provider;
+use crate::support::gateway::{Gateway, chat, prompt};
+use crate::support::provider::{Gate, Provider, answer};
 
 fn scaling(gateway: &Gateway) -> Value {
     gateway.operate(&Request::get("/api/v1/scaling")).expect_status(200).json()
@@ -79,7 +79,43 @@ fn it_can_be_off() {
     let gateway = Gateway::patient().env("AUTO_SCALING_ENABLED", "false").start();
     assert_eq!(scaling(&gateway), json!({"mode": "off", "upstreams": {}}));
     assert_eq!(gateway.actor("scaler")["state"], "disabled");
+    assert_eq!(gateway.metric("anteroom_scaler_wanted_replicas", &[]), None);
     gateway.operate(&Request::post("/api/v1/scaling", json!({}))).expect_status(404);
+}
+
+#[test]
+fn a_gateway_with_many_requests_under_way_wants_more_of_its_kind() {
+    let gate = Gate::closed();
+    let held = gate.clone();
+    let provider = Provider::scripted(move |call| answer(call).held_by(&held));
+    let gateway = Gateway::patient()
+        .upstream(&provider)
+        .env("ANTEROOM__SERVER__MAX_IN_FLIGHT", 10)
+        .env("ANTEROOM__SCALER__INTERVAL", "1s")
+        .env("ANTEROOM__SCALER__REPLICA_TARGET", 50)
+        .start();
+    let requests: Vec<_> = (0..10).map(|number| chat(prompt(&format!("held {number}")))).collect();
+    let asked: Vec<_> = requests
+        .iter()
+        .map(|request| {
+            let mut connection = Connection::open(gateway.api());
+            connection.ask(request).expect("an open connection");
+            connection
+        })
+        .collect();
+    provider.wait_for_calls(10);
+    // All of ten places, of which half should be taken.
+    let wanted = poll(PATIENCE, || {
+        let wanted = gateway.metric("anteroom_scaler_wanted_replicas", &[])?;
+        (wanted > 1.9).then_some(wanted)
+    });
+    assert!(wanted.is_some_and(|wanted| wanted <= 2.0), "{wanted:?}: {:#}", scaling(&gateway));
+    let shown = &scaling(&gateway)["replicas"];
+    assert_eq!((&shown["bound_by"], &shown["target"]), (&json!("requests"), &json!(0.5)));
+    let requests = gateway.metric("anteroom_scaler_saturation", &[("resource", "requests")]);
+    assert!(requests > Some(0.95), "{requests:?}");
+    drop(asked);
+    gate.open();
 }
 
 #[test]

@@ -40,7 +40,8 @@ const NO_BASE_UNITS: [&str; 24] = [
 ];
 
 /// Labels whose values the settings, the code or a bound make few.
-const BOUNDED: [&str; 21] = [
+const BOUNDED: [&str; 22] = [
+    "resource",
     "caller",
     "route",
     "outcome",

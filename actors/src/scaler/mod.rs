@@ -1,31 +1,37 @@
-//! Sizing by what is measured: L1's bytes, the calls to origins at once.
+//! Sizing by what is measured: L1's bytes, the calls to origins at once, replicas.
 //!
 //! * `curve`: what L1 would hit at other sizes, from `copy` after `copy` of its own policy.
 //! * `sizing`: how many bytes L1 gets by that; `concurrency`: how many calls an origin gets at once.
 //! * `l1_sizer`: curve and sizing together; `decision`: what was decided and why, to be made again.
+//! * `replicas`: how many gateways the load of this one wants; `busy`, `workload`: what it goes by.
 //! * `headroom`: how large memory lets L1 become; `traffic`: what was answered of late.
-//! * `scaler_actor`: moves the messages.
+//! * `report`: what is shown; `scaler_actor`: moves the messages.
 
+mod busy;
 mod concurrency;
 mod copy;
 mod curve;
 mod decision;
 mod headroom;
 mod l1_sizer;
+mod replicas;
+mod report;
 mod scaler_actor;
 mod sizing;
 mod traffic;
+mod workload;
 
 pub use concurrency::{ConcurrencyLimit, ConcurrencyReason, ConcurrencySettings, NewLimit, Window};
 pub use copy::{Asked, ENDLESS};
 pub use curve::{Curve, CurveBounds, CurvePoint, SIZES};
 pub use decision::{Decision, DecisionLog, What};
 pub use l1_sizer::L1Sizer;
-pub use scaler_actor::{
-    ObserveScaling, OriginReport, ScalerActor, ScalerHandle, ScalerPorts, ScalingReport,
-};
+pub use replicas::{ReplicaPolicy, Saturation, WantedReplicas};
+pub use report::{OriginReport, ScalerHandle, ScalerPorts, ScalingReport};
+pub use scaler_actor::{ObserveReplicas, ObserveScaling, ScalerActor};
 pub use sizing::{Sizing, SizingEvidence, SizingPolicy, SizingReason, hit_ratio_at, sized};
 pub use traffic::TrafficReport;
+pub use workload::{GatewayLoad, Workload};
 
 /// Returns `part` of `whole` as a fraction; 0 of nothing.
 #[expect(clippy::cast_precision_loss, reason = "a ratio needs no more than 53 bits")]

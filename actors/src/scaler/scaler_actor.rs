@@ -15,17 +15,19 @@ use actix::{
     WrapFuture as _,
 };
 
+use super::busy::BusyShare;
 use super::concurrency::{ConcurrencyLimit, ConcurrencySettings};
 use super::decision::{Decision, DecisionLog, What};
 use super::l1_sizer::L1Sizer;
-use super::traffic::{Traffic, TrafficReport};
-use super::{Asked, CurvePoint, SIZES, headroom};
+use super::replicas::{ReplicaPolicy, Saturation, WantedReplicas};
+use super::report::{OriginReport, ScalerHandle, ScalerPorts, ScalingReport};
+use super::traffic::Traffic;
+use super::{Asked, headroom};
 use crate::clock::SharedClock;
 use crate::message::{
-    ActorState, MemoryHandle, ObserveMemory, OriginCalls, Ping, PressureChanged, Report, Resize,
-    Slot, ask,
+    ActorState, ObserveMemory, OriginCalls, Ping, PressureChanged, Report, Resize, ask,
 };
-use crate::model::{Access, CallGates, Entry, Level, Outcome, PressureState, SampleBatch};
+use crate::model::{Access, Entry, GateReport, Level, Outcome, PressureState, SampleBatch};
 use crate::settings::{ScalerMode, ScalerSettings};
 
 /// Batches that may wait; past it workers drop and count them.
@@ -39,78 +41,10 @@ const ASK_DEADLINE: Duration = Duration::from_secs(1);
 #[rtype(result = "ScalingReport")]
 pub struct ObserveScaling;
 
-/// The answer to [`ObserveScaling`].
-#[derive(Debug, Clone, PartialEq, actix::MessageResponse)]
-pub struct ScalingReport {
-    /// What L1 would hit by its size, smallest first.
-    pub curve: [CurvePoint; SIZES],
-    /// Requests of the curve's sample behind it.
-    pub evidence: u64,
-    /// Which part of the keys is in the sample.
-    pub rate: f64,
-    /// L1's size, its least and its largest by the settings, and the largest that memory allows now, in
-    /// bytes.
-    pub l1_bytes: [u64; 4],
-    /// What was answered in the last minutes.
-    pub traffic: TrafficReport,
-    /// What is known of the origins whose calls are limited.
-    pub origins: Vec<OriginReport>,
-    /// The latest decisions, oldest first.
-    pub decisions: Vec<Decision>,
-}
-
-/// What the scaler knows of one origin.
-#[derive(Debug, Clone, PartialEq)]
-pub struct OriginReport {
-    /// The upstream's name.
-    pub upstream: Arc<str>,
-    /// The limit that is right; its gate's own where it is in effect.
-    pub limit: u32,
-    /// Seconds that are usual to an answer's head, once some are known.
-    pub usual_seconds: Option<f64>,
-}
-
-/// Whom the scaler asks, and what it sets.
-#[derive(Debug, Clone)]
-pub struct ScalerPorts {
-    /// L1's size.
-    pub resize: Slot<Resize>,
-    /// How memory is.
-    pub memory: MemoryHandle,
-    /// How many calls each origin gets at once.
-    pub gates: CallGates,
-}
-
-/// Where the scaler is told and asked.
-#[derive(Debug, Clone)]
-pub struct ScalerHandle {
-    /// Takes what workers report.
-    pub samples: Slot<SampleBatch>,
-    /// Takes what calls said of their origin's load.
-    pub calls: Slot<OriginCalls>,
-    /// Takes changes of memory pressure.
-    pub pressure: Slot<PressureChanged>,
-    /// Takes [`ObserveScaling`].
-    pub observe: Slot<ObserveScaling>,
-}
-
-impl ScalerHandle {
-    /// Creates a handle without an actor.
-    pub fn new() -> Self {
-        Self {
-            samples: Slot::empty(),
-            calls: Slot::empty(),
-            pressure: Slot::empty(),
-            observe: Slot::empty(),
-        }
-    }
-}
-
-impl Default for ScalerHandle {
-    fn default() -> Self {
-        Self::new()
-    }
-}
+/// Operator → scaler: how many gateways are wanted? Deadline: a second.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Option<WantedReplicas>")]
+pub struct ObserveReplicas;
 
 /// Sizes L1, and limits the calls to origins.
 pub struct ScalerActor {
@@ -119,6 +53,9 @@ pub struct ScalerActor {
     traffic: Traffic,
     log: DecisionLog,
     limits: BTreeMap<Arc<str>, ConcurrencyLimit>,
+    busy: BusyShare,
+    replicas: ReplicaPolicy,
+    wanted: Option<WantedReplicas>,
     ports: ScalerPorts,
     clock: SharedClock,
     started_at: Instant,
@@ -146,10 +83,13 @@ impl ScalerActor {
         Self {
             traffic: Traffic::new(clock.wall_ms()),
             allowed_bytes: settings.l1_bytes,
+            replicas: ReplicaPolicy::new(settings.replicas),
             settings,
             sizer,
             log: DecisionLog::default(),
             limits,
+            busy: BusyShare::default(),
+            wanted: None,
             ports,
             clock,
             started_at,
@@ -168,6 +108,7 @@ impl ScalerActor {
         handle.calls.put(addr.clone().recipient());
         handle.pressure.put(addr.clone().recipient());
         handle.observe.put(addr.clone().recipient());
+        handle.replicas.put(addr.clone().recipient());
     }
 
     fn learn(&mut self, access: &Access, at_ms: u64, wall_ms: u64) {
@@ -190,6 +131,7 @@ impl ScalerActor {
     /// Asks how much memory there is, then decides.
     fn look(&mut self, ctx: &mut Context<Self>) {
         self.traffic.turn(self.clock.wall_ms());
+        self.look_at_load();
         let memory = ask(&self.ports.memory.observe, ObserveMemory, ASK_DEADLINE);
         ctx.spawn(memory.into_actor(self).map(|report, scaler, ctx| {
             if let Ok(report) = report {
@@ -199,6 +141,22 @@ impl ScalerActor {
             }
             scaler.decide(ctx);
         }));
+    }
+
+    fn look_at_load(&mut self) {
+        let load = self.ports.workload.load();
+        let (now, now_ms) = (self.clock.now(), self.now_ms());
+        let busy = self.busy.look(&load, now);
+        let gates: Vec<GateReport> =
+            self.ports.gates.iter().map(|(_, gate)| gate.report()).collect();
+        let seen = Saturation::of(&load, busy, &self.ports.budget.report(), gates.iter());
+        self.wanted = Some(self.replicas.look(seen, now_ms));
+    }
+
+    /// Returns the time since this actor's start, which no change of the system's clock moves.
+    fn now_ms(&self) -> u64 {
+        let since = self.clock.now().saturating_duration_since(self.started_at);
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
     }
 
     fn decide(&mut self, ctx: &mut Context<Self>) {
@@ -267,6 +225,7 @@ impl Actor for ScalerActor {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX);
+        self.look_at_load();
         ctx.run_interval(self.settings.interval, Self::look);
     }
 }
@@ -275,8 +234,7 @@ impl Handler<SampleBatch> for ScalerActor {
     type Result = ();
 
     fn handle(&mut self, batch: SampleBatch, _: &mut Self::Context) {
-        let since = self.clock.now().saturating_duration_since(self.started_at);
-        let at_ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        let at_ms = self.now_ms();
         let wall_ms = self.clock.wall_ms();
         for access in &*batch.accesses {
             self.learn(access, at_ms, wall_ms);
@@ -331,20 +289,29 @@ impl Handler<PressureChanged> for ScalerActor {
 }
 
 impl Handler<ObserveScaling> for ScalerActor {
-    type Result = ScalingReport;
+    type Result = MessageResult<ObserveScaling>;
 
     fn handle(&mut self, _: ObserveScaling, _: &mut Self::Context) -> Self::Result {
         let sizer = &self.settings.sizer;
         let most = sizer.most_bytes.min(self.allowed_bytes);
-        ScalingReport {
+        MessageResult(ScalingReport {
             curve: self.sizer.recent(),
             evidence: self.sizer.curve().evidence(),
             rate: self.sizer.curve().rate(),
             l1_bytes: [self.sizer.now_bytes(), sizer.least_bytes, sizer.most_bytes, most],
             traffic: self.traffic.report(),
             origins: self.limits.iter().map(origin_report).collect(),
+            replicas: self.wanted,
             decisions: self.log.latest().cloned().collect(),
-        }
+        })
+    }
+}
+
+impl Handler<ObserveReplicas> for ScalerActor {
+    type Result = MessageResult<ObserveReplicas>;
+
+    fn handle(&mut self, _: ObserveReplicas, _: &mut Self::Context) -> Self::Result {
+        MessageResult(self.wanted)
     }
 }
 

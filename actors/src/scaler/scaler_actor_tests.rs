@@ -4,9 +4,12 @@ use parking_lot::Mutex;
 
 use super::*;
 use crate::clock::ManualClock;
-use crate::message::MemoryReport;
-use crate::model::{CacheKey, CallCounts, CallEnd, GateSettings, MemoryReading, TellCalls};
-use crate::settings::SizerSettings;
+use crate::message::{MemoryHandle, MemoryReport, Slot};
+use crate::model::{
+    CacheKey, CallCounts, CallEnd, CallGates, GateSettings, MemoryBudget, MemoryReading, TellCalls,
+};
+use crate::scaler::{GatewayLoad, Workload};
+use crate::settings::{ReplicaSettings, SizerSettings};
 
 const MIB: u64 = 1 << 20;
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -47,6 +50,27 @@ struct Play {
     settings: ScalerSettings,
 }
 
+/// A gateway with a third of its places taken.
+#[derive(Debug)]
+struct ThirdTaken;
+
+impl Workload for ThirdTaken {
+    fn load(&self) -> GatewayLoad {
+        let busy = Duration::from_secs(1);
+        GatewayLoad { in_flight: 35, most_in_flight: 100, busy, workers: 2 }
+    }
+}
+
+fn ports(gates: CallGates) -> ScalerPorts {
+    ScalerPorts {
+        resize: Slot::empty(),
+        memory: MemoryHandle::new(),
+        budget: MemoryBudget::unlimited(),
+        gates,
+        workload: Arc::new(ThirdTaken),
+    }
+}
+
 /// One upstream, `up`, with 4 to 100 calls at once.
 fn gates() -> CallGates {
     let settings = GateSettings {
@@ -76,6 +100,7 @@ impl Play {
             residence_ms: 300_000,
             // The clock that timers run by is paused: each wait lets them come due.
             interval: Duration::from_secs(10),
+            replicas: ReplicaSettings { target: 0.7, down_after: Duration::from_secs(300) },
             sizer: SizerSettings {
                 least_bytes: MIB,
                 most_bytes: 64 * MIB,
@@ -84,7 +109,7 @@ impl Play {
             },
         };
         let clock = ManualClock::new();
-        let ports = ScalerPorts { resize, memory, gates: gates() };
+        let ports = ScalerPorts { resize, memory, ..ports(gates()) };
         let gates = ports.gates.clone();
         let actor = ScalerActor::new(settings.clone(), ports, clock.clone());
         let handle = ScalerHandle::new();
@@ -202,11 +227,7 @@ fn refusals_lower_an_origins_limit_and_the_decision_is_logged() {
         assert_eq!((decision.reason(), decision.again()), ("refusals", 45));
         assert_eq!((report.origins[0].limit, report.origins[0].usual_seconds), (45, Some(0.5)));
         // A successor goes on from there.
-        let ports = ScalerPorts {
-            resize: Slot::empty(),
-            memory: MemoryHandle::new(),
-            gates: play.gates.clone(),
-        };
+        let ports = ports(play.gates.clone());
         let settings = play.settings.clone();
         let successor = ScalerActor::new(settings, ports, play.clock.clone());
         ScalerActor::connect(&successor.start(), &play.handle);
@@ -222,6 +243,18 @@ fn advice_leaves_an_origins_limit_alone() {
         let report = play.report().await;
         assert_eq!((report.decisions.len(), report.decisions[0].applied), (1, false));
         assert_eq!((report.origins[0].limit, play.gates.get("up").unwrap().limit()), (45, 100));
+    });
+}
+
+#[test]
+fn how_many_gateways_are_wanted_is_told_from_the_start_on() {
+    run(async {
+        let play = Play::start(ScalerMode::Advise);
+        let wanted = || ask(&play.handle.replicas, ObserveReplicas, DEADLINE);
+        let seen = wanted().await.unwrap().unwrap();
+        assert_eq!((seen.wanted, seen.bound_by, seen.target), (0.5, "requests", 0.7));
+        play.pass().await;
+        assert_eq!(play.report().await.replicas, Some(seen));
     });
 }
 

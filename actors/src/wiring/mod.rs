@@ -9,5 +9,5 @@ mod watch;
 
 pub use health::{ActorHealth, SystemHealth};
 pub use sentinel_actor::{Observe, SentinelActor};
-pub use topology::{MemoryPlan, ModelPlan, Plan, Topology};
+pub use topology::{MemoryPlan, ModelPlan, Plan, ScalerPlan, Topology};
 pub use watch::{Spawned, Ward};

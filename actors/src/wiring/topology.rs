@@ -25,7 +25,7 @@ use crate::model::{
 use crate::models::LocalModels;
 use crate::origin::OriginFactory;
 use crate::resolver::{FetchPorts, Levels, ResolverHandle};
-use crate::scaler::ScalerHandle;
+use crate::scaler::{ScalerHandle, Workload};
 use crate::settings::{
     ConversationSettings, FlightSettings, L1Settings, L2Settings, L3Settings, MemorySettings,
     PurgeSettings, ScalerSettings, SentinelSettings,
@@ -59,8 +59,8 @@ pub struct Plan {
     pub flights: FlightSettings,
     /// What has answers ready before they are asked for, where it is on.
     pub warming: Option<WarmingPlan>,
-    /// How L1 is sized; nothing where it keeps its size.
-    pub scaler: Option<ScalerSettings>,
+    /// What sizes L1 and limits calls; nothing where both keep their bounds.
+    pub scaler: Option<ScalerPlan>,
     /// How the sentinel watches.
     pub sentinel: SentinelSettings,
     /// Where answers come from.
@@ -81,6 +81,14 @@ pub struct MemoryPlan {
     pub probe: ProbeFactory,
     /// Gives freed pages back to the system.
     pub give_back: GiveBack,
+}
+
+/// What the scaler goes by.
+pub struct ScalerPlan {
+    /// Bounds.
+    pub settings: ScalerSettings,
+    /// The gateway around it.
+    pub workload: Arc<dyn Workload>,
 }
 
 /// Which models may run in this process, and how many at once.

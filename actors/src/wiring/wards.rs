@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actix::{Actor, Addr};
 
 use super::topology::MemoryPlan;
-use super::topology::ModelPlan;
+use super::topology::{ModelPlan, ScalerPlan};
 use super::watch::Ward;
 use crate::cache::{L1Actor, L2Actor, L3Actor};
 use crate::clock::SharedClock;
@@ -21,7 +21,6 @@ use crate::resolver::{Fetch, FetchActor, FetchPorts, Levels, ResolverActor, Reso
 use crate::scaler::{ScalerActor, ScalerHandle, ScalerPorts};
 use crate::settings::{
     ConversationSettings, FlightSettings, L1Settings, L2Settings, L3Settings, PurgeSettings,
-    ScalerSettings,
 };
 use crate::warming::{WarmingActor, WarmingHandle, WarmingPlan, WarmingPorts};
 use crate::watchdog::{MemoryWatchdog, Subscribers, Surroundings};
@@ -220,15 +219,16 @@ pub(super) fn memory_ward(
 }
 
 pub(super) fn scaler_ward(
-    settings: Option<ScalerSettings>,
+    plan: Option<ScalerPlan>,
     handle: &ScalerHandle,
     (resize, memory): (&Slot<Resize>, &MemoryHandle),
     known: &Known,
     panics: &mut Panics,
 ) -> Ward {
-    let Some(settings) = settings else { return Ward::off("scaler") };
+    let Some(plan) = plan else { return Ward::off("scaler") };
+    let ScalerPlan { settings, workload } = plan;
     let (clock, asked) = (Arc::clone(&known.clock), handle.observe.clone());
-    let (resize, memory, gates) = (resize.clone(), memory.clone(), known.gates.clone());
+    let (resize, memory, known) = (resize.clone(), memory.clone(), known.clone());
     let (handle, panic) = (handle.clone(), panics.port("scaler"));
     Ward::on(
         "scaler",
@@ -236,7 +236,9 @@ pub(super) fn scaler_ward(
             let ports = ScalerPorts {
                 resize: resize.clone(),
                 memory: memory.clone(),
-                gates: gates.clone(),
+                budget: known.budget.clone(),
+                gates: known.gates.clone(),
+                workload: Arc::clone(&workload),
             };
             ScalerActor::new(settings.clone(), ports, Arc::clone(&clock))
         },

@@ -1,12 +1,19 @@
 //! The metrics, in the form that the scraper likes best.
 
+use std::time::Duration;
+
 use actix_web::http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, VARY};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
+use anteroom_actors::message::ask;
+use anteroom_actors::scaler::ObserveReplicas;
 
 use crate::http::gateway::Gateway;
 use crate::http::operations::error;
 use crate::telemetry::Exposition;
+
+/// Longest wait for the scaler, which answers at once.
+const REPLICAS_WITHIN: Duration = Duration::from_millis(500);
 
 /// All metrics. Brings the actors' and the upstreams' numbers into the registry first.
 pub async fn show(gateway: Data<Gateway>, request: HttpRequest) -> HttpResponse {
@@ -15,6 +22,10 @@ pub async fn show(gateway: Data<Gateway>, request: HttpRequest) -> HttpResponse 
     }
     for (_, gate) in gateway.topology.gates.iter() {
         gateway.metrics.refresh_gate(&gate.report());
+    }
+    let replicas = &gateway.topology.scaler.replicas;
+    if let Ok(Some(seen)) = ask(replicas, ObserveReplicas, REPLICAS_WITHIN).await {
+        gateway.metrics.refresh_replicas(&seen);
     }
     let in_force = gateway.in_force();
     let routes: Vec<&str> = in_force.routes.all().iter().map(|route| &*route.name).collect();

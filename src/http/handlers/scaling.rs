@@ -67,6 +67,7 @@ pub(in crate::http) fn report_json(mode: &str, gates: &CallGates, report: &Scali
         "curve_requests": report.evidence,
         "curve_sample": report.rate,
         "upstreams": upstreams_json(gates, &report.origins),
+        "replicas": report.replicas,
         "traffic": report.traffic,
         "decisions": report.decisions,
     })
