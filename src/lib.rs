@@ -18,6 +18,7 @@
 pub mod caching;
 pub mod canonical;
 pub mod command_line;
+pub mod dashboard;
 pub mod embeddings;
 pub mod explain;
 pub mod forms;

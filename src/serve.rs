@@ -18,6 +18,7 @@ use crate::http::admission::Admission;
 use crate::http::gateway::Gateway;
 use crate::http::handlers::unasked::{self, CriticalError};
 use crate::http::in_force::{Current, InForce, Makings};
+use crate::http::live::Live;
 use crate::http::revoked::Revoked;
 use crate::http::sent_entries::SentEntries;
 use crate::http::server::{ListenError, Listeners, Servers};
@@ -261,6 +262,7 @@ async fn assemble(loaded: Loaded, verbosity: Verbosity) -> Result<Arc<Gateway>, 
         scope_secret,
         recorder,
         access_log,
+        live: Live::default(),
         metrics,
         clock,
         under_way: Mutex::default(),

@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 
 use super::admission::Admission;
 use super::in_force::{Current, InForce};
+use super::live::Live;
 use super::memory_scope::MemoryScope;
 use super::revoked::Revoked;
 use super::sent_entries::SentEntries;
@@ -53,6 +54,8 @@ pub struct Gateway {
     pub recorder: RecorderHandle,
     /// Takes requests down, where that is wanted.
     pub access_log: Option<AccessLog>,
+    /// Who watches the operators' page.
+    pub live: Live,
     /// The metrics.
     pub metrics: Metrics,
     /// The time.

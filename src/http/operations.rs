@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::dev::{RequestHead, ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
-use actix_web::http::header::{AUTHORIZATION, HOST, ORIGIN, WWW_AUTHENTICATE};
+use actix_web::http::header::{AUTHORIZATION, COOKIE, HOST, ORIGIN, WWW_AUTHENTICATE};
 use actix_web::middleware::Next;
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{Error, HttpRequest, HttpResponse};
@@ -13,9 +13,10 @@ use serde_json::json;
 
 use super::gateway::Gateway;
 use super::handlers::{
-    cache_admin, config as settings_in_force, explain, health, metrics, performance, savings,
-    scaling, warming,
+    cache_admin, config as settings_in_force, dashboard, explain, health, metrics, performance,
+    savings, scaling, warming,
 };
+use super::session::{self, Sessions};
 
 /// Path of the metrics.
 pub const METRICS_PATH: &str = "/metrics";
@@ -37,6 +38,16 @@ pub fn configure(config: &mut ServiceConfig) {
         .route("/health/actors", web::get().to(health::actors))
         .route(METRICS_PATH, web::get().to(metrics::show))
         .route(PERFORMANCE_PATH, web::get().to(performance::show))
+        .route("/dashboard", web::get().to(dashboard::page))
+        .service(
+            web::resource("/dashboard/session")
+                .route(web::get().to(dashboard::session))
+                .route(web::post().to(dashboard::sign_in))
+                .default_service(web::to(warming::other_method)),
+        )
+        .route("/dashboard/session/end", web::post().to(dashboard::sign_out))
+        .route("/dashboard/{name}", web::get().to(dashboard::part))
+        .route("/api/v1/live", web::get().to(dashboard::live))
         .route("/api/v1/savings", web::get().to(savings::show))
         .route("/api/v1/scaling", web::get().to(scaling::show))
         .route("/api/v1/config", web::get().to(settings_in_force::show))
@@ -90,7 +101,10 @@ pub async fn guard<B: MessageBody>(
 ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
     let gateway = request.app_data::<Data<Gateway>>().map(|gateway| Arc::clone(gateway));
     let refusal = match gateway {
-        Some(gateway) => refusal(&request, gateway.in_force().settings.admin.token.expose()),
+        Some(gateway) => {
+            let in_force = gateway.in_force();
+            refusal(&request, in_force.settings.admin.token.expose(), gateway.clock.wall_ms())
+        }
         None => Some(HttpResponse::InternalServerError().finish()),
     };
     match refusal {
@@ -99,7 +113,7 @@ pub async fn guard<B: MessageBody>(
     }
 }
 
-fn refusal(request: &ServiceRequest, token: &str) -> Option<HttpResponse> {
+fn refusal(request: &ServiceRequest, token: &str, wall_ms: u64) -> Option<HttpResponse> {
     // The library labels its metrics by the method as it came (DESIGN P1): other words than these
     // would each make a series.
     if !matches!(*request.method(), Method::GET | Method::HEAD | Method::POST) {
@@ -109,25 +123,42 @@ fn refusal(request: &ServiceRequest, token: &str) -> Option<HttpResponse> {
     let probe = matches!(request.path(), "/health/live" | "/health/ready");
     if token.is_empty() {
         let host = header(HOST).unwrap_or_default();
-        let origin = header(ORIGIN).map(|origin| {
-            origin.split_once("://").map_or(origin, |(_scheme, authority)| authority)
-        });
+        let origin = header(ORIGIN).map(authority_of);
         if is_loopback(host) && origin.is_none_or(is_loopback) {
             return None;
         }
         let text = "without admin.token this listener answers requests for loopback addresses only";
         return Some(error(HttpResponse::Forbidden(), text));
     }
-    let shown = header(AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
-    // Digests are compared, in constant time: the comparison tells nothing of the token.
-    let same =
-        shown.is_some_and(|shown| blake3::hash(shown.as_bytes()) == blake3::hash(token.as_bytes()));
-    if probe || same {
+    // The page itself tells nothing: what it shows comes from the other paths.
+    let is_page = request.path() == "/dashboard" || request.path().starts_with("/dashboard/");
+    if probe || is_page || is_let_in(request.head(), token, wall_ms) {
         return None;
     }
     let mut response = HttpResponse::Unauthorized();
     response.insert_header((WWW_AUTHENTICATE, "Bearer"));
     Some(error(response, "this listener wants the header Authorization: Bearer <admin.token>"))
+}
+
+/// Tells whether a request shows `token`, or the session of a browser that has.
+pub(super) fn is_let_in(request: &RequestHead, token: &str, wall_ms: u64) -> bool {
+    let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let shown = header(AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
+    // Digests are compared, in constant time: the comparison tells nothing of the token.
+    if shown.is_some_and(|shown| blake3::hash(shown.as_bytes()) == blake3::hash(token.as_bytes())) {
+        return true;
+    }
+    // A browser sends its cookie whoever asks it to: changes must come from this listener's page.
+    let is_own = match header(ORIGIN) {
+        Some(origin) => header(HOST).is_some_and(|host| authority_of(origin) == host),
+        None => matches!(request.method, Method::GET | Method::HEAD),
+    };
+    let cookie = header(COOKIE).and_then(session::in_cookies);
+    is_own && cookie.is_some_and(|value| Sessions::of(token).holds(value, wall_ms))
+}
+
+fn authority_of(origin: &str) -> &str {
+    origin.split_once("://").map_or(origin, |(_scheme, authority)| authority)
 }
 
 fn is_loopback(authority: &str) -> bool {

@@ -3,6 +3,7 @@
 
 #![allow(dead_code, reason = "a tool of the harness may be ahead of the first test that needs it")]
 
+pub mod browser;
 pub mod client;
 pub mod client_keys;
 pub mod deadline;

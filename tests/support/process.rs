@@ -18,8 +18,13 @@ pub struct Process {
 impl Process {
     /// Starts `command`; it ends with the test run even where no `Drop` runs.
     pub fn start(command: &mut Command) -> Self {
+        Self::start_with(command, Stdio::null())
+    }
+
+    /// As [`Process::start`], with something on its standard input.
+    pub fn start_with(command: &mut Command, stdin: Stdio) -> Self {
         let child = command
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .spawn()
             .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
         reaper(&format!("add {}", child.id()));

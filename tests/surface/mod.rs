@@ -5,6 +5,7 @@ mod access_log;
 mod cache_headers;
 mod command_line;
 mod cors;
+mod dashboard;
 mod environment;
 mod health;
 mod metrics;

@@ -10,6 +10,7 @@ pub mod contained;
 pub mod conversations;
 mod conversing;
 mod conversion;
+pub mod dashboard;
 mod directives;
 mod embeddings_items;
 mod embeddings_list;

@@ -1,0 +1,74 @@
+//! The operators' page: its files, which are in the binary. It asks nobody but this listener.
+
+/// One file of the page.
+#[derive(Debug, Clone, Copy)]
+pub struct Asset {
+    /// Its name under `/dashboard/`; empty for the page itself.
+    pub name: &'static str,
+    /// Its media type.
+    pub media_type: &'static str,
+    /// Its text.
+    pub text: &'static str,
+}
+
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
+/// The page and all that it loads.
+pub const ASSETS: [Asset; 8] = [
+    Asset {
+        name: "",
+        media_type: "text/html; charset=utf-8",
+        text: include_str!("dashboard/index.html"),
+    },
+    Asset {
+        name: "style.css",
+        media_type: "text/css; charset=utf-8",
+        text: include_str!("dashboard/style.css"),
+    },
+    Asset { name: "app.js", media_type: SCRIPT, text: include_str!("dashboard/app.js") },
+    Asset { name: "charts.js", media_type: SCRIPT, text: include_str!("dashboard/charts.js") },
+    Asset { name: "format.js", media_type: SCRIPT, text: include_str!("dashboard/format.js") },
+    Asset { name: "tables.js", media_type: SCRIPT, text: include_str!("dashboard/tables.js") },
+    Asset { name: "operate.js", media_type: SCRIPT, text: include_str!("dashboard/operate.js") },
+    Asset {
+        name: "icon.svg",
+        media_type: "image/svg+xml",
+        text: include_str!("dashboard/icon.svg"),
+    },
+];
+
+/// What the page may load and do: its own files and this listener's API, no inline script or style,
+/// in no other page's frame.
+pub const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// Returns the file called `name`.
+pub fn asset(name: &str) -> Option<&'static Asset> {
+    ASSETS.iter().find(|asset| asset.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Files that the page's texts name are there, and nothing on another host is named.
+    #[test]
+    fn what_the_page_loads_is_in_the_binary() {
+        for Asset { name, text, .. } in ASSETS {
+            for part in text.split(['"', '\'']) {
+                if let Some(named) = part.strip_prefix("/dashboard/") {
+                    let is_path = ["session", "session/end"].contains(&named);
+                    assert!(asset(named).is_some() || is_path, "{name}: {named}");
+                }
+                if let Some(named) = part.strip_prefix("./") {
+                    assert!(asset(named).is_some(), "{name}: {named}");
+                }
+            }
+            let foreign = text.replace("http://www.w3.org/", "").contains("://");
+            assert!(!foreign, "{name} names another host");
+            for inline in ["style=\"", "onclick=", "<style", "javascript:", "innerHTML"] {
+                assert!(!text.contains(inline), "{name} has {inline}");
+            }
+        }
+    }
+}
