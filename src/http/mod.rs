@@ -4,6 +4,7 @@
 
 pub mod access;
 pub mod admission;
+mod alike;
 pub mod api;
 pub mod body;
 pub mod counted;

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use anteroom_actors::model::{BuildKeyHasher, CacheKey, Entry, Form, Purges, Versions};
 
+use super::alike::Alike;
 use super::counted::Spared;
 use super::stored::{Shared, StoredHead};
 use crate::savings::Ledger;
@@ -21,14 +22,19 @@ use crate::savings::Ledger;
 /// Longest lease on an answer of which a shorter form is being worked out.
 const UNTIL_BETTER: Duration = Duration::from_millis(100);
 
-/// Sets of headers that leases share. Answers differ in their bodies, hardly in their headers.
-const MOST_SETS: usize = 32;
-
 /// Requests looked at, whenever a lease is given, for one that is over: its request may never come again.
 const LOOKED_AT: usize = 2;
 
-/// A digest of a request as it came. The same shape as a key, and never used as one.
-pub type Digest = CacheKey;
+/// A keyed digest of a request as it came: nobody outside knows the key, which no other process has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Digest([u8; 16]);
+
+impl Digest {
+    /// Takes the two words of a digest.
+    pub fn new([low, high]: [u64; 2]) -> Self {
+        Self((u128::from(low) | u128::from(high) << 64).to_le_bytes())
+    }
+}
 
 /// What a request as it came was found to mean.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,8 +99,10 @@ pub struct Recall {
     untold: Vec<Digest>,
     /// What hits by leases saved that is not written down yet, each once.
     unwritten: Vec<Rc<Lease>>,
-    /// Headers of leases, the latest last.
-    sets: VecDeque<Shared>,
+    /// Headers of leases: answers differ in their bodies, hardly in these.
+    headers: Alike<Shared>,
+    /// Models that are asked.
+    models: Alike<Arc<str>>,
     /// Where in `order` the last look for a lease that is over was.
     looked_at: usize,
     most: usize,
@@ -112,7 +120,8 @@ impl Recall {
             order: VecDeque::new(),
             untold: Vec::new(),
             unwritten: Vec::new(),
-            sets: VecDeque::new(),
+            headers: Alike::default(),
+            models: Alike::default(),
             looked_at: 0,
             most,
             lease,
@@ -156,10 +165,11 @@ impl Recall {
     }
 
     /// Remembers what `digest` means.
-    pub fn remember(&mut self, digest: Digest, meaning: Meaning) {
+    pub fn remember(&mut self, digest: Digest, mut meaning: Meaning) {
         if self.most == 0 {
             return;
         }
+        meaning.model = meaning.model.map(|model| self.models.one(model));
         let new = Remembered { meaning, lease: None, used: false, untold: 0 };
         if self.remembered.insert(digest, new).is_none() {
             self.order.push_back(digest);
@@ -228,7 +238,7 @@ impl Recall {
             return;
         }
         self.end_leases(now);
-        head.headers = self.shared(head.headers);
+        head.headers = self.headers.one(head.headers);
         if let Some(remembered) = self.remembered.get_mut(digest) {
             let (entry, until) = (Arc::downgrade(entry), now + lasts);
             remembered.lease = Some(Rc::new(Lease { entry, known, until, head, spared }));
@@ -245,18 +255,6 @@ impl Recall {
                 remembered.lease.take_if(|lease| lease.until <= now);
             }
         }
-    }
-
-    /// Returns the same headers as another lease has them, where one does.
-    fn shared(&mut self, headers: Shared) -> Shared {
-        if let Some(same) = self.sets.iter().find(|set| **set == headers) {
-            return Rc::clone(same);
-        }
-        if self.sets.len() >= MOST_SETS {
-            self.sets.pop_front();
-        }
-        self.sets.push_back(Rc::clone(&headers));
-        headers
     }
 }
 

@@ -8,7 +8,7 @@ use crate::http::shape::negotiate::Accepted;
 use crate::savings::{Book, PriceTable};
 
 fn digest(number: u8) -> Digest {
-    CacheKey::new([number; 32])
+    Digest::new([number.into(), 0])
 }
 
 fn meaning(number: u8) -> Meaning {

@@ -96,11 +96,7 @@ impl Asked<'_> {
         // Two pieces, the second as it lies: each piece costs the hasher more than its bytes do.
         hasher.append(&parts);
         hasher.append(&self.body);
-        let mut digest = [0; CacheKey::LEN];
-        for (bytes, word) in digest.as_chunks_mut::<8>().0.iter_mut().zip(hasher.finalize256()) {
-            *bytes = word.to_le_bytes();
-        }
-        CacheKey::new(digest)
+        Digest::new(hasher.finalize128())
     }
 
     /// Puts down what the digest counts beside the body's bytes.
