@@ -553,11 +553,16 @@ pub const ACTOR_NUMBERS: &[ActorNumber] = &[
     event(
         "decisions",
         &["scaler"],
-        "another size of L1, or number of calls at once, was decided on, done or only advised",
+        "another size of L1, number of calls at once or share of warming was decided on, done or advised",
     ),
     event("resizes", &["scaler"], "L1 was given another size"),
     event("resize_failures", &["scaler"], "L1 did not answer when it was told its size"),
     event("limits_set", &["scaler"], "an upstream was given another number of calls at once"),
+    value(
+        "warming_share",
+        &["scaler"],
+        "hundredths of warming.budget that warming should use; done in mode on",
+    ),
     value("wanted_bytes", &["scaler"], "the size that L1 was given"),
     value("allowed_bytes", &["scaler"], "the largest size of L1 that memory allows now"),
     event("learned", &["warming"], "a request was learned from"),

@@ -63,6 +63,11 @@ fn l1_grows_where_more_of_it_would_hit_and_says_why() {
     });
     assert_eq!(grown, decision["after"].as_u64(), "{}", gateway.log());
     assert_eq!(gateway.actor("scaler")["counters"]["resizes"], 1);
+    let evicted = poll(PATIENCE, || {
+        let traffic = &scaling(&gateway)["traffic"];
+        traffic["evictions"].as_u64().filter(|evictions| *evictions > 0)
+    });
+    assert!(evicted.is_some(), "{}", scaling(&gateway));
 }
 
 #[test]

@@ -178,6 +178,33 @@ fn what_is_done_behind_users_backs_waits_behind_them() {
     }
 }
 
+/// What is guessed stands back while users wait for an upstream.
+#[test]
+fn warming_may_use_nothing_of_its_budget_while_users_wait_for_the_upstream() {
+    let (provider, gate) = holding();
+    let gateway =
+        limited(&provider, "least: 1, most: 1, wait: 10m, queue: 9", "scaler: {interval: 1s}\n");
+    let share = |page: &str| {
+        let seen = gateway.operate(&Request::get(page)).expect_status(200).json();
+        let shown = [&seen["warming"]["budget_share"], &seen["budget"]["share"]];
+        shown.into_iter().find_map(Value::as_f64)
+    };
+    assert_eq!(share("/api/v1/scaling"), Some(1.0));
+    let requests = [chat(prompt("first")), chat(prompt("second"))];
+    let asked = requests.each_ref().map(|request| ask(&gateway, request));
+    wait_for_waiting(&gateway, 1, 0);
+    let is = |part: f64| {
+        let pages = ["/api/v1/scaling", "/api/v1/warming"];
+        poll(PATIENCE, || pages.iter().all(|page| share(page) == Some(part)).then_some(()))
+    };
+    assert!(is(0.0).is_some(), "{}", gateway.log());
+    gate.open();
+    for (mut connection, request) in asked.into_iter().zip(&requests) {
+        assert_eq!(connection.answer(request).expect("an answer").status, 200);
+    }
+    assert!(is(1.0).is_some(), "{}", gateway.log());
+}
+
 /// A user who wants what is being warmed must not wait in the last place for it.
 #[test]
 fn what_is_done_in_the_background_is_a_users_once_a_user_joins() {

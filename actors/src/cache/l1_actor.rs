@@ -1,7 +1,7 @@
 //! The actor of L1, memory.
 //!
 //! Owns: its [`MemoryStore`], alone, without a lock. Answers: `Lookup`, `LookupMany`, `Peek`, `Insert`,
-//! `Holds`, `Resize`, `CleanUp`, `Flush`, `Ping`; takes `Touched`, `WarmRoom`. Sends: `Insert` to L2 and L3, of entries that had to be used first.
+//! `Holds`, `ObserveEvictions`, `Resize`, `CleanUp`, `Flush`, `Ping`; takes `Touched`, `WarmRoom`. Sends: `Insert` to L2 and L3, of entries that had to be used first.
 //! Fails how: it dies only by a bug; its entries are lost then.
 //! Thread: an arbiter of its own.
 
@@ -13,7 +13,7 @@ use crate::clock::SharedClock;
 use crate::error::LevelError;
 use crate::message::{
     ActorState, CleanUp, Flush, Holds, Insert, InsertKind, InsertOutcome, LevelHandle, Lookup,
-    LookupMany, Peek, Ping, Report, Resize, Slot, Touched, WarmRoom,
+    LookupMany, ObserveEvictions, Peek, Ping, Report, Resize, Slot, Touched, WarmRoom,
 };
 use crate::model::{CacheKey, Entry, Form, Purges, Versions};
 use crate::settings::L1Settings;
@@ -84,6 +84,7 @@ impl L1Actor {
         handle.resize.put(addr.clone().recipient());
         handle.clean_up.put(addr.clone().recipient());
         handle.warm_room.put(addr.clone().recipient());
+        handle.evictions.put(addr.clone().recipient());
         touched.put(addr.clone().recipient());
     }
 }
@@ -133,6 +134,14 @@ impl Handler<Peek> for L1Actor {
     fn handle(&mut self, message: Peek, _ctx: &mut Self::Context) -> Self::Result {
         let (now, wall_ms) = (self.clock.now(), self.clock.wall_ms());
         MessageResult(self.store.peek(&message.key, now, wall_ms))
+    }
+}
+
+impl Handler<ObserveEvictions> for L1Actor {
+    type Result = u64;
+
+    fn handle(&mut self, _message: ObserveEvictions, _ctx: &mut Self::Context) -> Self::Result {
+        self.store.evictions()
     }
 }
 

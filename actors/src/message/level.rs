@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use actix::Message;
 
-use super::{Claim, CleanUp, HearPurges, RecordPurges, Release, Renew, Resize, Slot, WarmRoom};
+use super::{
+    Claim, CleanUp, HearPurges, ObserveEvictions, RecordPurges, Release, Renew, Resize, Slot,
+    WarmRoom,
+};
 use crate::error::LevelError;
 use crate::model::{CacheKey, Entry, Form, Level};
 
@@ -140,6 +143,8 @@ pub struct LevelHandle {
     pub clean_up: Slot<CleanUp>,
     /// Takes [`WarmRoom`]; L1 alone does.
     pub warm_room: Slot<WarmRoom>,
+    /// Takes [`ObserveEvictions`]; L1 alone does.
+    pub evictions: Slot<ObserveEvictions>,
 }
 
 impl LevelHandle {
@@ -162,6 +167,7 @@ impl LevelHandle {
             resize: Slot::empty(),
             clean_up: Slot::empty(),
             warm_room: Slot::empty(),
+            evictions: Slot::empty(),
         }
     }
 

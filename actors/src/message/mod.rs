@@ -34,6 +34,6 @@ pub use purge::{
     CatchUp, HearPurges, HeardPurges, Place, Purge, PurgeHandle, Purged, PurgesChanged,
     RecordPurges, RecordedPurges, next_contact,
 };
-pub use sizing::{OriginCalls, Resize, WarmRoom};
+pub use sizing::{BudgetShare, ObserveEvictions, OriginCalls, Resize, WarmRoom, WarmingWorth};
 pub use slot::Slot;
 pub use warming::{Promote, Readiness, Warm, Warmed};

@@ -1,4 +1,4 @@
-//! What L1 is told about the room it has, and the scaler about an origin's load.
+//! What L1 and warming are told about the room they have, and the scaler about an origin's load.
 
 use std::sync::Arc;
 
@@ -27,6 +27,34 @@ pub struct Resize {
 pub struct WarmRoom {
     /// From 0 to 0.5.
     pub share: f64,
+}
+
+/// Scaler → L1: how many entries were evicted since your start?
+///
+/// Deadline: a second. Loss: they are counted with the next answer.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "u64")]
+pub struct ObserveEvictions;
+
+/// Scaler → warming: use so much of the budget. Answers what its guesses were worth.
+///
+/// Deadline: a second. Loss: the share stays, and is told again with the next look.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "WarmingWorth")]
+pub struct BudgetShare {
+    /// In hundredths; at most 100.
+    pub share: u64,
+}
+
+/// The answer to [`BudgetShare`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, actix::MessageResponse)]
+pub struct WarmingWorth {
+    /// Warmings that were asked for in time.
+    pub used: u64,
+    /// Those that were not.
+    pub wasted: u64,
+    /// The part of the latest ones that was.
+    pub success: f64,
 }
 
 /// A gate → scaler: what a round of calls said about an origin's load.

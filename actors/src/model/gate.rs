@@ -67,6 +67,20 @@ pub struct GateReport {
 }
 
 impl GateReport {
+    /// Returns calls under way and in line as a part of the limit.
+    pub fn load(&self) -> f64 {
+        let calls = self.waiting_now().saturating_add(u64::from(self.under_way));
+        #[expect(clippy::cast_precision_loss, reason = "a ratio needs no more than 53 bits")]
+        let calls = calls as f64;
+        calls / f64::from(self.limit.max(1))
+    }
+
+    /// Returns how many calls of users are in line.
+    pub fn users_waiting(&self) -> u64 {
+        let [users, _background] = self.waiting;
+        u64::try_from(users).unwrap_or(u64::MAX)
+    }
+
     /// Returns how many calls are in line.
     pub fn waiting_now(&self) -> u64 {
         u64::try_from(self.waiting.iter().sum::<usize>()).unwrap_or(u64::MAX)

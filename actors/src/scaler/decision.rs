@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::concurrency::{ConcurrencyReason, Window, adapted};
 use super::sizing::{SizingEvidence, SizingReason, sized};
+use super::warming_share::{ShareEvidence, ShareReason, shared};
 
 /// One decision.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -37,6 +38,13 @@ pub enum What {
         /// What it rests on.
         evidence: SizingEvidence,
     },
+    /// Hundredths of its budget that warming may use.
+    WarmingShare {
+        /// Why.
+        reason: ShareReason,
+        /// What it rests on.
+        evidence: ShareEvidence,
+    },
     /// How many calls an origin gets at once.
     OriginCalls {
         /// The upstream's name.
@@ -55,6 +63,9 @@ impl Decision {
             What::L1Bytes { evidence, .. } => {
                 sized(evidence).map_or(evidence.now_bytes, |sizing| sizing.bytes)
             }
+            What::WarmingShare { evidence, .. } => {
+                shared(evidence).map_or(evidence.now, |(share, _)| share)
+            }
             What::OriginCalls { evidence, .. } => u64::from(adapted(evidence).limit),
         }
     }
@@ -63,6 +74,7 @@ impl Decision {
     pub const fn reason(&self) -> &'static str {
         match &self.what {
             What::L1Bytes { reason, .. } => reason.label(),
+            What::WarmingShare { reason, .. } => reason.label(),
             What::OriginCalls { reason, .. } => reason.label(),
         }
     }

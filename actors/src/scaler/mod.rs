@@ -1,8 +1,9 @@
-//! Sizing by what is measured: L1's bytes, the calls to origins at once, replicas.
+//! Sizing by what is measured: L1's bytes, the calls to origins at once, warming's part, replicas.
 //!
 //! * `curve`: what L1 would hit at other sizes, from `copy` after `copy` of its own policy.
 //! * `sizing`: how many bytes L1 gets by that; `concurrency`: how many calls an origin gets at once.
 //! * `l1_sizer`: curve and sizing together; `decision`: what was decided and why, to be made again.
+//! * `warming_share`: how much of its budget warming may use.
 //! * `replicas`: how many gateways the load of this one wants; `busy`, `workload`: what it goes by.
 //! * `headroom`: how large memory lets L1 become; `traffic`: what was answered of late.
 //! * `report`: what is shown; `scaler_actor`: moves the messages.
@@ -19,6 +20,7 @@ mod report;
 mod scaler_actor;
 mod sizing;
 mod traffic;
+mod warming_share;
 mod workload;
 
 pub use concurrency::{ConcurrencyLimit, ConcurrencyReason, ConcurrencySettings, NewLimit, Window};
@@ -31,6 +33,7 @@ pub use report::{OriginReport, ScalerHandle, ScalerPorts, ScalingReport};
 pub use scaler_actor::{ObserveReplicas, ObserveScaling, ScalerActor};
 pub use sizing::{Sizing, SizingEvidence, SizingPolicy, SizingReason, hit_ratio_at, sized};
 pub use traffic::TrafficReport;
+pub use warming_share::{ShareEvidence, ShareReason, shared};
 pub use workload::{GatewayLoad, Workload};
 
 /// Returns `part` of `whole` as a fraction; 0 of nothing.

@@ -82,8 +82,7 @@ fn of_gate(gate: &GateReport) -> f64 {
     if gate.limit < gate.settings.most {
         return 0.0;
     }
-    let calls = u64::from(gate.under_way).saturating_add(gate.waiting_now());
-    ratio(calls, u64::from(gate.limit))
+    gate.load()
 }
 
 /// How many gateways are wanted for the load of this one, and why.

@@ -8,7 +8,9 @@ use super::scaler_actor::{ObserveReplicas, ObserveScaling};
 use super::traffic::TrafficReport;
 use super::workload::Workload;
 use super::{CurvePoint, SIZES};
-use crate::message::{MemoryHandle, OriginCalls, PressureChanged, Resize, Slot};
+use crate::message::{
+    BudgetShare, MemoryHandle, ObserveEvictions, OriginCalls, PressureChanged, Resize, Slot,
+};
 use crate::model::{CallGates, MemoryBudget, SampleBatch};
 
 /// What the scaler knows and has done.
@@ -27,6 +29,8 @@ pub struct ScalingReport {
     pub traffic: TrafficReport,
     /// What is known of the origins whose calls are limited.
     pub origins: Vec<OriginReport>,
+    /// How much of its budget warming should use, in hundredths.
+    pub warming_share: u64,
     /// How many gateways are wanted, once that was looked at.
     pub replicas: Option<WantedReplicas>,
     /// The latest decisions, oldest first.
@@ -49,6 +53,10 @@ pub struct OriginReport {
 pub struct ScalerPorts {
     /// L1's size.
     pub resize: Slot<Resize>,
+    /// How many entries L1 has evicted.
+    pub evictions: Slot<ObserveEvictions>,
+    /// Warming's part of its budget.
+    pub share: Slot<BudgetShare>,
     /// How memory is.
     pub memory: MemoryHandle,
     /// What requests and answers under way hold.

@@ -2,7 +2,7 @@
 //!
 //! Owns: the curve of L1's hit ratio, windows of what was answered, the laws of origins' limits, the log
 //! of decisions. Takes: [`SampleBatch`], [`OriginCalls`], `PressureChanged`. Answers: [`ObserveScaling`],
-//! `Ping`. Sends: `Resize` to L1, `ObserveMemory` to the watchdog; sets the limits of gates. Fails how: L1
+//! `Ping`. Sends: `Resize`, `ObserveEvictions` to L1, `BudgetShare` to warming, `ObserveMemory` to the watchdog; sets the limits of gates. Fails how: L1
 //! keeps its size, gates their limits; what was learned is learned again.
 //! Thread: an arbiter of its own, so that learning takes no time from requests.
 
@@ -22,10 +22,12 @@ use super::l1_sizer::L1Sizer;
 use super::replicas::{ReplicaPolicy, Saturation, WantedReplicas};
 use super::report::{OriginReport, ScalerHandle, ScalerPorts, ScalingReport};
 use super::traffic::Traffic;
+use super::warming_share::{ShareEvidence, shared};
 use super::{Asked, headroom};
 use crate::clock::SharedClock;
 use crate::message::{
-    ActorState, ObserveMemory, OriginCalls, Ping, PressureChanged, Report, Resize, ask,
+    ActorState, BudgetShare, ObserveEvictions, ObserveMemory, OriginCalls, Ping, PressureChanged,
+    Report, Resize, WarmingWorth, ask,
 };
 use crate::model::{Access, Entry, GateReport, Level, Outcome, PressureState, SampleBatch};
 use crate::settings::{ScalerMode, ScalerSettings};
@@ -56,6 +58,8 @@ pub struct ScalerActor {
     busy: BusyShare,
     replicas: ReplicaPolicy,
     wanted: Option<WantedReplicas>,
+    /// Hundredths of its budget that warming should use.
+    share: u64,
     ports: ScalerPorts,
     clock: SharedClock,
     started_at: Instant,
@@ -90,6 +94,7 @@ impl ScalerActor {
             limits,
             busy: BusyShare::default(),
             wanted: None,
+            share: 100,
             ports,
             clock,
             started_at,
@@ -132,6 +137,13 @@ impl ScalerActor {
     fn look(&mut self, ctx: &mut Context<Self>) {
         self.traffic.turn(self.clock.wall_ms());
         self.look_at_load();
+        self.look_at_warming(ctx);
+        let evictions = ask(&self.ports.evictions, ObserveEvictions, ASK_DEADLINE);
+        ctx.spawn(evictions.into_actor(self).map(|ever, scaler, _| {
+            if let Ok(ever) = ever {
+                scaler.traffic.evicted(ever);
+            }
+        }));
         let memory = ask(&self.ports.memory.observe, ObserveMemory, ASK_DEADLINE);
         ctx.spawn(memory.into_actor(self).map(|report, scaler, ctx| {
             if let Ok(report) = report {
@@ -153,6 +165,47 @@ impl ScalerActor {
         self.wanted = Some(self.replicas.look(seen, now_ms));
     }
 
+    /// Tells warming its share, as it may be one that was re-created, and decides by what it answers.
+    fn look_at_warming(&mut self, ctx: &mut Context<Self>) {
+        let applies = self.settings.mode == ScalerMode::On;
+        let share = if applies { self.share } else { 100 };
+        let worth = ask(&self.ports.share, BudgetShare { share }, ASK_DEADLINE);
+        ctx.spawn(worth.into_actor(self).map(move |worth, scaler, ctx| {
+            let decided = worth.is_ok_and(|worth| scaler.decide_share(&worth, applies));
+            if decided && applies {
+                let told =
+                    ask(&scaler.ports.share, BudgetShare { share: scaler.share }, ASK_DEADLINE);
+                ctx.spawn(told.into_actor(scaler).map(|_, _, _| ()));
+            }
+        }));
+    }
+
+    /// Decides how much of its budget warming may use; returns whether that is another part.
+    fn decide_share(&mut self, worth: &WarmingWorth, applied: bool) -> bool {
+        let gates: Vec<GateReport> =
+            self.ports.gates.iter().map(|(_, gate)| gate.report()).collect();
+        let evidence = ShareEvidence {
+            now: self.share,
+            load: gates.iter().map(GateReport::load).fold(0.0, f64::max),
+            users_waiting: gates.iter().map(GateReport::users_waiting).fold(0, u64::saturating_add),
+            used: worth.used,
+            wasted: worth.wasted,
+            success: worth.success,
+        };
+        let Some((share, reason)) = shared(&evidence) else { return false };
+        let before = std::mem::replace(&mut self.share, share);
+        let what = What::WarmingShare { reason, evidence };
+        let at_ms = self.clock.wall_ms();
+        self.take_down(Decision { at_ms, before, after: share, applied, what });
+        true
+    }
+
+    /// Logs a decision, and keeps it.
+    fn take_down(&mut self, decision: Decision) {
+        tell(&decision);
+        self.log.add(decision);
+    }
+
     /// Returns the time since this actor's start, which no change of the system's clock moves.
     fn now_ms(&self) -> u64 {
         let since = self.clock.now().saturating_duration_since(self.started_at);
@@ -164,12 +217,11 @@ impl ScalerActor {
         let decided = self.sizer.decide(self.allowed_bytes, self.clock.wall_ms());
         if let Some(mut decision) = decided {
             decision.applied = applies;
-            tell(&decision);
             if applies {
                 self.resizes += 1;
                 self.resize(decision.after, ctx);
             }
-            self.log.add(decision);
+            self.take_down(decision);
         } else if applies {
             // A re-created L1 has the size of the settings again.
             self.resize(self.sizer.now_bytes(), ctx);
@@ -200,6 +252,18 @@ fn tell(decision: &Decision) {
         What::L1Bytes { gain, evidence, .. } => {
             let (gain, requests) = (*gain, evidence.requests);
             tracing::info!(before, after, reason, applied, gain, requests, "L1 gets another size");
+        }
+        What::WarmingShare { evidence, .. } => {
+            let (load, success) = (evidence.load, evidence.success);
+            tracing::info!(
+                before,
+                after,
+                reason,
+                applied,
+                load,
+                success,
+                "warming gets another share"
+            );
         }
         What::OriginCalls { upstream, evidence, .. } => {
             let (upstream, seconds, usual) =
@@ -269,8 +333,7 @@ impl Handler<OriginCalls> for ScalerActor {
                 evidence: change.window,
             },
         };
-        tell(&decision);
-        self.log.add(decision);
+        self.take_down(decision);
     }
 }
 
@@ -301,6 +364,7 @@ impl Handler<ObserveScaling> for ScalerActor {
             l1_bytes: [self.sizer.now_bytes(), sizer.least_bytes, sizer.most_bytes, most],
             traffic: self.traffic.report(),
             origins: self.limits.iter().map(origin_report).collect(),
+            warming_share: self.share,
             replicas: self.wanted,
             decisions: self.log.latest().cloned().collect(),
         })
@@ -332,6 +396,7 @@ impl Handler<Ping> for ScalerActor {
                 ("resizes", self.resizes),
                 ("resize_failures", self.failures),
                 ("limits_set", self.limited),
+                ("warming_share", self.share),
                 ("wanted_bytes", self.sizer.now_bytes()),
                 ("allowed_bytes", self.allowed_bytes),
             ],

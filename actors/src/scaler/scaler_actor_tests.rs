@@ -4,9 +4,12 @@ use parking_lot::Mutex;
 
 use super::*;
 use crate::clock::ManualClock;
-use crate::message::{MemoryHandle, MemoryReport, Slot};
+use crate::message::{
+    BudgetShare, MemoryHandle, MemoryReport, ObserveEvictions, Slot, WarmingWorth,
+};
 use crate::model::{
-    CacheKey, CallCounts, CallEnd, CallGates, GateSettings, MemoryBudget, MemoryReading, TellCalls,
+    CacheKey, CallCounts, CallEnd, CallGates, Caller, GateSettings, MemoryBudget, MemoryReading,
+    TellCalls,
 };
 use crate::scaler::{GatewayLoad, Workload};
 use crate::settings::{ReplicaSettings, SizerSettings};
@@ -18,6 +21,8 @@ const DEADLINE: Duration = Duration::from_secs(20);
 #[derive(Clone)]
 struct Stage {
     sizes: Arc<Mutex<Vec<u64>>>,
+    shares: Arc<Mutex<Vec<u64>>>,
+    worth: Arc<Mutex<WarmingWorth>>,
     memory: Arc<Mutex<MemoryReport>>,
 }
 
@@ -31,6 +36,23 @@ impl Handler<Resize> for Stage {
     fn handle(&mut self, message: Resize, _: &mut Self::Context) -> Self::Result {
         self.sizes.lock().push(message.max_bytes);
         MessageResult(message.max_bytes)
+    }
+}
+
+impl Handler<ObserveEvictions> for Stage {
+    type Result = u64;
+
+    fn handle(&mut self, _: ObserveEvictions, _: &mut Self::Context) -> Self::Result {
+        7
+    }
+}
+
+impl Handler<BudgetShare> for Stage {
+    type Result = WarmingWorth;
+
+    fn handle(&mut self, message: BudgetShare, _: &mut Self::Context) -> Self::Result {
+        self.shares.lock().push(message.share);
+        *self.worth.lock()
     }
 }
 
@@ -64,6 +86,8 @@ impl Workload for ThirdTaken {
 fn ports(gates: CallGates) -> ScalerPorts {
     ScalerPorts {
         resize: Slot::empty(),
+        evictions: Slot::empty(),
+        share: Slot::empty(),
         memory: MemoryHandle::new(),
         budget: MemoryBudget::unlimited(),
         gates,
@@ -89,10 +113,18 @@ impl Play {
         let reading =
             MemoryReading { resident_bytes: 100 * MIB, virtual_bytes: 0, limit_bytes: 1_000 * MIB };
         let report = MemoryReport { reading, ..MemoryReport::default() };
-        let stage = Stage { sizes: Arc::default(), memory: Arc::new(Mutex::new(report)) };
+        let stage = Stage {
+            sizes: Arc::default(),
+            shares: Arc::default(),
+            worth: Arc::default(),
+            memory: Arc::new(Mutex::new(report)),
+        };
+        let (evictions, share) = (Slot::empty(), Slot::empty());
         let (resize, memory) = (Slot::empty(), MemoryHandle::new());
         let addr = stage.clone().start();
         resize.put(addr.clone().recipient());
+        evictions.put(addr.clone().recipient());
+        share.put(addr.clone().recipient());
         memory.observe.put(addr.recipient());
         let settings = ScalerSettings {
             mode,
@@ -109,7 +141,7 @@ impl Play {
             },
         };
         let clock = ManualClock::new();
-        let ports = ScalerPorts { resize, memory, ..ports(gates()) };
+        let ports = ScalerPorts { resize, evictions, share, memory, ..ports(gates()) };
         let gates = ports.gates.clone();
         let actor = ScalerActor::new(settings.clone(), ports, clock.clone());
         let handle = ScalerHandle::new();
@@ -243,6 +275,37 @@ fn advice_leaves_an_origins_limit_alone() {
         let report = play.report().await;
         assert_eq!((report.decisions.len(), report.decisions[0].applied), (1, false));
         assert_eq!((report.origins[0].limit, play.gates.get("up").unwrap().limit()), (45, 100));
+    });
+}
+
+#[test]
+fn warming_gets_the_part_of_its_budget_that_it_is_worth_and_the_origin_has_room_for() {
+    run(async {
+        let play = Play::start(ScalerMode::On);
+        let last = || play.stage.shares.lock().last().copied();
+        play.pass().await;
+        assert_eq!(last(), Some(100), "told again in case it was re-created");
+        *play.stage.worth.lock() = WarmingWorth { used: 5, wasted: 50, success: 0.2 };
+        play.pass().await;
+        play.pass().await;
+        assert_eq!(last(), Some(40));
+        let gate = play.gates.get("up").unwrap();
+        let mut places = Vec::new();
+        for _ in 0..100 {
+            places.push(gate.enter(Caller::User, 0).await.unwrap());
+        }
+        play.pass().await;
+        play.pass().await;
+        assert_eq!(last(), Some(0));
+        let report = play.report().await;
+        assert_eq!((report.warming_share, report.traffic.evictions), (0, 7));
+        let [.., wasted, busy] = &report.decisions[..] else { panic!("{report:?}") };
+        assert_eq!((wasted.reason(), wasted.after, wasted.again()), ("wasted", 40, 40));
+        assert_eq!((busy.reason(), busy.after, busy.again()), ("origin_busy", 0, 0));
+        drop(places);
+        play.pass().await;
+        play.pass().await;
+        assert!(last() > Some(0));
     });
 }
 

@@ -21,6 +21,8 @@ pub struct TrafficReport {
     pub requests: u64,
     /// Parts of them that L1, L2 and L3 answered.
     pub hit_ratio: [f64; 3],
+    /// Entries that L1 has evicted.
+    pub evictions: u64,
     /// Part of them that ended with an error of the gateway's own.
     pub errors: f64,
     /// Calls of origins.
@@ -37,6 +39,7 @@ pub struct TrafficReport {
 struct Window {
     requests: u64,
     hits: [u64; 3],
+    evictions: u64,
     errors: u64,
     calls: u64,
     failed: u64,
@@ -49,6 +52,8 @@ pub(super) struct Traffic {
     older: Window,
     newer: Window,
     begun_ms: u64,
+    /// Evictions since L1's start, as last heard.
+    evicted: u64,
 }
 
 impl Traffic {
@@ -66,6 +71,12 @@ impl Traffic {
             }
             self.begun_ms = now_ms;
         }
+    }
+
+    /// Takes in how many entries L1 has evicted since its start; fewer than before are those of another L1.
+    pub(super) fn evicted(&mut self, ever: u64) {
+        let before = std::mem::replace(&mut self.evicted, ever);
+        self.newer.evictions += ever.checked_sub(before).unwrap_or(ever);
     }
 
     /// Takes in what a worker tells.
@@ -107,6 +118,7 @@ impl Traffic {
         TrafficReport {
             requests,
             hit_ratio: [Level::L1, Level::L2, Level::L3].map(of_level),
+            evictions: older.evictions + newer.evictions,
             errors: super::ratio(older.errors + newer.errors, requests),
             calls,
             failed_calls: super::ratio(older.failed + newer.failed, calls),
@@ -166,9 +178,14 @@ mod tests {
         traffic.take(&batch(Outcome::Miss, Some(700), 18));
         traffic.take(&batch(Outcome::Miss, Some(3), 2));
         traffic.take(&batch(Outcome::Error, None, 10));
+        traffic.evicted(7);
+        traffic.evicted(7);
+        // Of another L1.
+        traffic.evicted(2);
         let expected = TrafficReport {
             requests: 100,
             hit_ratio: [0.6, 0.0, 0.1],
+            evictions: 9,
             errors: 0.1,
             calls: 30,
             failed_calls: 1.0 / 3.0,

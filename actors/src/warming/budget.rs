@@ -60,6 +60,8 @@ impl Span {
 #[derive(Debug, Clone)]
 pub struct Budget {
     settings: BudgetSettings,
+    /// Hundredths of it that may be used.
+    share: u64,
     minute: Span,
     day: Span,
     /// Calls whose cost is not known yet.
@@ -72,7 +74,23 @@ impl Budget {
     /// Creates a budget of which nothing is spent.
     pub fn new(settings: BudgetSettings) -> Self {
         let (minute, day) = (Span::default(), Span::default());
-        Self { settings, minute, day, open: 0, expected_micros: 0 }
+        Self { settings, share: 100, minute, day, open: 0, expected_micros: 0 }
+    }
+
+    /// Changes how many hundredths of it may be used.
+    pub fn set_share(&mut self, share: u64) {
+        self.share = share.min(100);
+    }
+
+    /// Returns how many hundredths of it may be used.
+    pub const fn share(&self) -> u64 {
+        self.share
+    }
+
+    /// Returns what may be used of `most`: a part, rounded up.
+    fn part_of(&self, most: u64) -> u64 {
+        let part = (u128::from(most) * u128::from(self.share)).div_ceil(100);
+        u64::try_from(part).unwrap_or(u64::MAX)
     }
 
     /// Returns which bound forbids one more call now, if one does. Calls under way count with what a
@@ -80,14 +98,14 @@ impl Budget {
     pub fn forbids(&mut self, now_ms: u64) -> Option<Spent> {
         let minute = self.minute.at(now_ms, MINUTE_MS).calls;
         let day = *self.day.at(now_ms, DAY_MS);
+        let BudgetSettings { calls_a_minute, calls_a_day, micros_a_day } = self.settings;
+        let micros = self.part_of(micros_a_day);
         let expected = self.expected_micros.saturating_mul(self.open.saturating_add(1));
-        if minute >= self.settings.calls_a_minute {
+        if minute >= self.part_of(calls_a_minute) {
             Some(Spent::Minute)
-        } else if day.calls >= self.settings.calls_a_day {
+        } else if day.calls >= self.part_of(calls_a_day) {
             Some(Spent::Day)
-        } else if day.micros >= self.settings.micros_a_day
-            || day.micros.saturating_add(expected) > self.settings.micros_a_day
-        {
+        } else if day.micros >= micros || day.micros.saturating_add(expected) > micros {
             Some(Spent::Money)
         } else {
             None
@@ -186,6 +204,23 @@ mod tests {
         assert_eq!(budget.spent(0), (0, 0, 0));
         let mut none = Budget::new(BudgetSettings { micros_a_day: 0, ..SETTINGS });
         assert_eq!(none.forbids(0), Some(Spent::Money));
+    }
+
+    #[test]
+    fn a_share_is_a_part_of_each_bound() {
+        let mut budget = Budget::new(SETTINGS);
+        budget.set_share(40);
+        for spent in [None, None, Some(Spent::Minute)] {
+            assert_eq!(budget.forbids(0), spent);
+            budget.begin(0);
+            budget.end(Some(100), 0);
+        }
+        budget.set_share(30);
+        assert_eq!(budget.forbids(MINUTE_MS), Some(Spent::Day), "two of five");
+        budget.set_share(0);
+        assert_eq!(budget.forbids(2 * DAY_MS), Some(Spent::Minute));
+        budget.set_share(1_000);
+        assert_eq!((budget.share(), budget.forbids(2 * DAY_MS)), (100, None));
     }
 
     proptest! {

@@ -148,6 +148,11 @@ impl Forecast {
         self.ledger.tally
     }
 
+    /// Returns the part of the latest warmings that was of use.
+    pub const fn success(&self) -> f64 {
+        self.ledger.success()
+    }
+
     /// Returns the gate, which holds what became of each kind of guess.
     pub const fn gate(&self) -> &Gate {
         &self.ledger.gate

@@ -155,6 +155,11 @@ impl Ledger {
         if self.num_done == 0 { 0.0 } else { self.worth() }
     }
 
+    /// Returns the part of the latest warmings that was used.
+    pub(super) const fn success(&self) -> f64 {
+        self.success
+    }
+
     /// Returns the share of L1 that what is warmed is worth.
     pub(super) fn worth(&self) -> f64 {
         let works = ((self.success - FAILS_AT) / (WORKS_AT - FAILS_AT)).clamp(0.0, 1.0);

@@ -35,6 +35,8 @@ pub struct WarmingState {
     pub under_way: (usize, usize),
     /// Bounds of what is spent.
     pub budget: BudgetSettings,
+    /// Hundredths of it that may be used.
+    pub budget_share: u64,
     /// What is spent: calls of the minute, calls and millionths of the day.
     pub spent: (u64, u64, u64),
     /// Which bound holds calls back now.
@@ -75,6 +77,7 @@ pub(super) fn state(desk: &mut Desk, whole: Whole) -> WarmingState {
         waiting: desk.waiting(),
         under_way: desk.under_way(),
         budget: desk.budget.settings(),
+        budget_share: desk.budget.share(),
         spent: desk.budget.spent(now_ms),
         held_back_by: desk.held_back_by(now_ms),
         requests: (desk.requests.len(), desk.requests.bytes()),

@@ -21,11 +21,13 @@ use futures_util::stream::{self, StreamExt as _};
 use super::desk::{Desk, DeskSettings, Outcome, Task};
 use super::errands::Progress;
 use super::hands::WarmingPorts;
-use super::proposal::{Done, FoundIn, Seen};
+use super::proposal::{Done, FoundIn, Seen, Tally};
 use super::report::{self, Whole};
 use super::surroundings::Surroundings;
 use super::upkeep::Upkeep;
-use crate::message::{ActorState, Flush, Ping, PressureChanged, Report, Slot, WarmRoom};
+use crate::message::{
+    ActorState, BudgetShare, Flush, Ping, PressureChanged, Report, Slot, WarmRoom, WarmingWorth,
+};
 use crate::model::{Access, CacheKey, Level, Outcome as Answered, PressureState, SampleBatch};
 use crate::origin::OriginCall;
 use crate::store::hot_keys;
@@ -94,6 +96,8 @@ pub struct WarmingHandle {
     pub start: Slot<WarmStart>,
     /// Takes [`WarmNow`].
     pub now: Slot<WarmNow>,
+    /// Takes `BudgetShare`.
+    pub share: Slot<BudgetShare>,
     /// Takes [`ObserveWarming`].
     pub observe: Slot<ObserveWarming>,
     /// Takes `Flush`.
@@ -109,6 +113,7 @@ impl WarmingHandle {
             pressure: Slot::empty(),
             start: Slot::empty(),
             now: Slot::empty(),
+            share: Slot::empty(),
             observe: Slot::empty(),
             flush: Slot::empty(),
         }
@@ -168,6 +173,7 @@ impl WarmingActor {
         handle.pressure.put(addr.clone().recipient());
         handle.start.put(addr.clone().recipient());
         handle.now.put(addr.clone().recipient());
+        handle.share.put(addr.clone().recipient());
         handle.observe.put(addr.clone().recipient());
         handle.flush.put(addr.clone().recipient());
     }
@@ -345,6 +351,17 @@ impl Handler<WarmNow> for WarmingActor {
         let progress = self.desk.ask(message.calls, now_ms);
         self.go_on(ctx);
         MessageResult(progress)
+    }
+}
+
+impl Handler<BudgetShare> for WarmingActor {
+    type Result = WarmingWorth;
+
+    fn handle(&mut self, message: BudgetShare, ctx: &mut Self::Context) -> Self::Result {
+        self.desk.budget.set_share(message.share);
+        self.go_on(ctx);
+        let Tally { used, wasted, .. } = self.desk.forecast.tally();
+        WarmingWorth { used, wasted, success: self.desk.forecast.success() }
     }
 }
 

@@ -247,7 +247,7 @@ impl Topology {
             clock: Arc::clone(&known.clock),
         };
         wards.push(warming_ward(plan.warming, ports, &warming, &mut panics));
-        let ports = (&l1.resize, &memory);
+        let ports = (&l1, &warming.share, &memory);
         wards.push(scaler_ward(plan.scaler, &scaler, ports, &known, &mut panics));
         #[cfg(feature = "fault-injection")]
         panics.slots.extend(

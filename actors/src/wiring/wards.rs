@@ -11,7 +11,7 @@ use crate::cache::{L1Actor, L2Actor, L3Actor};
 use crate::clock::SharedClock;
 use crate::conversation::ConversationActor;
 use crate::message::{
-    ConversationHandle, Flush, LevelHandle, MemoryHandle, PurgeHandle, Resize, Slot, Touched,
+    BudgetShare, ConversationHandle, Flush, LevelHandle, MemoryHandle, PurgeHandle, Slot, Touched,
 };
 use crate::model::{CallGates, MemoryBudget, Purges, Versions};
 use crate::models::ModelCacheActor;
@@ -221,20 +221,23 @@ pub(super) fn memory_ward(
 pub(super) fn scaler_ward(
     plan: Option<ScalerPlan>,
     handle: &ScalerHandle,
-    (resize, memory): (&Slot<Resize>, &MemoryHandle),
+    (l1, share, memory): (&LevelHandle, &Slot<BudgetShare>, &MemoryHandle),
     known: &Known,
     panics: &mut Panics,
 ) -> Ward {
     let Some(plan) = plan else { return Ward::off("scaler") };
     let ScalerPlan { settings, workload } = plan;
     let (clock, asked) = (Arc::clone(&known.clock), handle.observe.clone());
-    let (resize, memory, known) = (resize.clone(), memory.clone(), known.clone());
+    let (resize, evictions) = (l1.resize.clone(), l1.evictions.clone());
+    let (share, memory, known) = (share.clone(), memory.clone(), known.clone());
     let (handle, panic) = (handle.clone(), panics.port("scaler"));
     Ward::on(
         "scaler",
         move || {
             let ports = ScalerPorts {
                 resize: resize.clone(),
+                evictions: evictions.clone(),
+                share: share.clone(),
                 memory: memory.clone(),
                 budget: known.budget.clone(),
                 gates: known.gates.clone(),

@@ -31,6 +31,11 @@ pub async fn show(gateway: Data<Gateway>) -> HttpResponse {
     }
 }
 
+/// Returns hundredths as a part of one.
+pub(super) fn part_of_one(hundredths: u64) -> f64 {
+    f64::from(u32::try_from(hundredths).unwrap_or(u32::MAX)) / 100.0
+}
+
 /// Returns the limits of the upstreams that have one, by name.
 fn upstreams_json(gates: &CallGates, origins: &[OriginReport]) -> Value {
     let upstreams = gates.iter().map(|(name, gate)| {
@@ -67,6 +72,7 @@ pub(in crate::http) fn report_json(mode: &str, gates: &CallGates, report: &Scali
         "curve_requests": report.evidence,
         "curve_sample": report.rate,
         "upstreams": upstreams_json(gates, &report.origins),
+        "warming": {"budget_share": part_of_one(report.warming_share)},
         "replicas": report.replicas,
         "traffic": report.traffic,
         "decisions": report.decisions,

@@ -213,6 +213,7 @@ fn budget_json(gateway: &Gateway, state: &WarmingState) -> Value {
             "spent": money(micros), "most": money(bounds.micros_a_day),
             "currency": gateway.savings.currency(),
         },
+        "share": super::scaling::part_of_one(state.budget_share),
         "held_back_by": state.held_back_by.map(|spent| spent.label()),
     })
 }
