@@ -148,8 +148,10 @@ impl Layer<'_> {
     fn generic(&mut self, variable: &str, names: &[String], text: &str, shape: &Value) {
         let mut value = match place(shape, names) {
             Place::Unknown(reason) => return self.refuse(variable, variable, None, reason),
+            // A list that is absent by default looks like any other value that is.
             Place::Scalar => Value::String(text.to_owned()),
-            Place::Container => match parse_yaml(text) {
+            Place::Absent if !text.starts_with('[') => Value::String(text.to_owned()),
+            Place::Absent | Place::Container => match parse_yaml(text) {
                 Ok(value @ (Value::Object(_) | Value::Array(_))) => value,
                 // Not what belongs here: reading it by type says what does.
                 Ok(_) => Value::String(text.to_owned()),
@@ -203,6 +205,8 @@ fn is_https_without_proxy(upstream: &Value) -> bool {
 /// What lies at a key.
 enum Place {
     Scalar,
+    /// Nothing by default: a scalar or a list.
+    Absent,
     Container,
     Unknown(String),
 }
@@ -232,6 +236,7 @@ fn place(shape: &Value, names: &[String]) -> Place {
     }
     match here {
         Value::Object(_) | Value::Array(_) => Place::Container,
+        Value::Null => Place::Absent,
         _ => Place::Scalar,
     }
 }

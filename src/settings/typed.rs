@@ -92,7 +92,7 @@ impl Mistake {
             "path string" => Self::Expected("a path".to_owned()),
             "a boolean" => Self::Expected("true or false".to_owned()),
             "a string" => Self::Expected("a text; put it in quotes".to_owned()),
-            "u32" | "u64" | "usize" => Self::Expected("a whole number".to_owned()),
+            "u8" | "u16" | "u32" | "u64" | "usize" => Self::Expected("a whole number".to_owned()),
             other => Self::Expected(other.to_owned()),
         }
     }
@@ -183,6 +183,14 @@ impl<'de> Deserializer<'de> for Node<'_> {
         }
     }
 
+    fn deserialize_u8<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mistake> {
+        self.as_number(visitor)
+    }
+
+    fn deserialize_u16<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mistake> {
+        self.as_number(visitor)
+    }
+
     fn deserialize_u32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mistake> {
         self.as_number(visitor)
     }
@@ -237,7 +245,7 @@ impl<'de> Deserializer<'de> for Node<'_> {
     }
 
     serde::forward_to_deserialize_any! {
-        i8 i16 i32 i64 i128 u8 u16 u128 f32 f64 char str string bytes byte_buf unit unit_struct
+        i8 i16 i32 i64 i128 u128 f32 f64 char str string bytes byte_buf unit unit_struct
         seq tuple tuple_struct map identifier ignored_any
     }
 }
