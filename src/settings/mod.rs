@@ -40,6 +40,8 @@ mod bad_settings_tests;
 mod config_file_tests;
 #[cfg(test)]
 mod load_tests;
+#[cfg(test)]
+mod reference_tests;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
