@@ -1,4 +1,4 @@
-//! The README and config.yaml speak of what is there.
+//! README.md, CONTRIBUTING.md, `docs/` and config.yaml speak of what is there.
 
 use std::fs;
 use std::path::Path;
@@ -6,6 +6,7 @@ use std::path::Path;
 use anteroom::telemetry::names::METRICS;
 
 use super::sources;
+use crate::support::documents::{self, Document};
 
 /// Keys that only decide whether the gateway starts: the check of the settings reads them.
 const READ_AT_THE_START: [&str; 1] = ["server.open_access"];
@@ -58,6 +59,19 @@ fn keys(config: &str) -> Vec<(String, bool)> {
 }
 
 #[test]
+fn a_metric_that_a_document_names_exists() {
+    for Document { path, text } in documents::all() {
+        let is_metric = |word: &&str| {
+            let is_name = |sign: u8| sign.is_ascii_lowercase() || sign == b'_';
+            word.starts_with("anteroom_") && word.bytes().all(is_name)
+        };
+        for word in quoted(&text).into_iter().filter(is_metric) {
+            assert!(METRICS.iter().any(|metric| metric.name == word), "{path}: no metric {word}");
+        }
+    }
+}
+
+#[test]
 fn a_metric_that_the_readme_names_exists_and_then_all_are_named() {
     let readme = read("README.md");
     let named: Vec<_> = quoted(&readme)
@@ -76,8 +90,8 @@ fn a_metric_that_the_readme_names_exists_and_then_all_are_named() {
 }
 
 #[test]
-fn a_key_that_the_readme_names_is_in_the_config_file() {
-    let (readme, config) = (read("README.md"), read("config.yaml"));
+fn a_key_that_a_document_names_is_in_the_config_file() {
+    let config = read("config.yaml");
     let keys = keys(&config);
     let is_section = |word: &str| keys.iter().any(|(key, _)| key == word);
     let is_key = |word: &&str| {
@@ -86,11 +100,14 @@ fn a_key_that_the_readme_names_is_in_the_config_file() {
             |text: &str| text.chars().all(|sign| sign.is_ascii_lowercase() || sign == '_');
         is_section(section) && !key.is_empty() && is_name(key)
     };
-    let named: Vec<_> = quoted(&readme).into_iter().filter(is_key).collect();
-    assert!(named.len() > 3, "{named:?}");
-    for word in named {
-        assert!(keys.iter().any(|(key, _)| key == word), "README.md: no key {word}");
+    let mut num_named = 0;
+    for Document { path, text } in documents::all() {
+        for word in quoted(&text).into_iter().filter(is_key) {
+            num_named += 1;
+            assert!(keys.iter().any(|(key, _)| key == word), "{path}: no key {word}");
+        }
     }
+    assert!(num_named > 100, "the keys were not found");
 }
 
 #[test]
@@ -117,16 +134,37 @@ fn the_readme_names_the_variables_of_the_config_file_and_no_others() {
     }
 }
 
+fn source_files(folder: &Path, found: &mut Vec<String>) {
+    for entry in fs::read_dir(folder).expect("a folder").flatten() {
+        if entry.path().is_dir() {
+            source_files(&entry.path(), found);
+        } else {
+            found.push(format!("/{}", entry.path().display()));
+        }
+    }
+}
+
 #[test]
-fn paths_and_short_commands_of_the_readme_exist() {
-    let readme = read("README.md");
-    for word in quoted(&readme) {
-        let is_path = ["src/", "scripts/", "tests/", "migrations/"]
-            .iter()
-            .any(|folder| word.starts_with(folder));
-        if is_path {
-            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(word);
-            assert!(path.exists(), "README.md: there is no {word}");
+fn files_that_a_document_names_exist() {
+    let mut sources = Vec::new();
+    for folder in ["src", "actors/src", "tests"] {
+        source_files(&documents::root().join(folder), &mut sources);
+    }
+    for Document { path: document, text } in documents::all() {
+        for word in quoted(&text) {
+            let folders =
+                ["src/", "actors/src/", "scripts/", "tests/", "migrations/", "deploy/", "docs/"];
+            let is_path = folders.iter().any(|folder| word.starts_with(folder));
+            if word.contains(['{', '*']) {
+                continue;
+            }
+            if is_path {
+                assert!(documents::root().join(word).exists(), "{document}: there is no {word}");
+            } else if word.ends_with(".rs") {
+                let end = format!("/{word}");
+                let is_there = sources.iter().any(|path| path.ends_with(&end));
+                assert!(is_there, "{document}: there is no {word}");
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ pub mod browser;
 pub mod client;
 pub mod client_keys;
 pub mod deadline;
+pub mod documents;
 pub mod fault_proxy;
 pub mod gateway;
 pub mod listener;
