@@ -2,7 +2,7 @@
 //! or not at all.
 //!
 //! [`Watched`] says when the file is worth reading, [`History`] what became of it; the decision what can
-//! change without a restart is [`adopt`](crate::settings::adopt)'s.
+//! change without a restart is [`adopt`]'s.
 
 mod follow;
 mod history;
