@@ -51,6 +51,8 @@ pub enum Command {
     Serve,
     /// Check the settings and print those in effect, secrets masked, each with its source
     Check,
+    /// Print the JSON Schema of the settings file, for editors
+    Schema,
     /// Read a client key from standard input and print the line with its digest for auth.keys
     DigestKey,
     /// Tell what the cache would have done with a log of requests

@@ -21,6 +21,7 @@ fn main() -> ExitCode {
     match &command_line.command {
         Command::DigestKey => return digest_key(),
         Command::Replay(options) => return replay(options),
+        Command::Schema => return print(&settings::schema()),
         Command::Serve | Command::Check => {}
     }
     let loaded = match settings::load(command_line.config.as_deref()) {
@@ -34,7 +35,7 @@ fn main() -> ExitCode {
         Command::Check => print(&command_line::check(&loaded)),
         Command::Serve => run(loaded),
         // Done above: they need no settings.
-        Command::DigestKey | Command::Replay(_) => ExitCode::SUCCESS,
+        Command::DigestKey | Command::Replay(_) | Command::Schema => ExitCode::SUCCESS,
     }
 }
 

@@ -1,47 +1,12 @@
 //! `config.yaml` says what the code does: the same defaults, the same ranges, every key.
 
-use std::collections::BTreeMap;
-
+use super::comments::{Entry, FILE, entries};
 use super::load::parse_yaml;
 use super::load_tests::load_text;
 use super::overlay::SHORT_FORMS;
 use super::ranges::range;
 use super::tree::{KeyPath, get, values_set};
 use super::{Settings, UpstreamKind};
-
-const FILE: &str = include_str!("../../config.yaml");
-
-/// A key as the file writes it: the comment directly above it, and its value.
-struct Entry {
-    comment: String,
-    value: String,
-}
-
-/// Reads the keys of the file with their comments; lists count as one value.
-fn entries() -> BTreeMap<String, Entry> {
-    let mut found = BTreeMap::new();
-    let mut outer: Vec<(usize, String)> = Vec::new();
-    let mut comment = Vec::new();
-    for line in FILE.lines() {
-        let text = line.trim_start();
-        let indent = line.len() - text.len();
-        if let Some(words) = text.strip_prefix('#') {
-            comment.push(words.trim());
-            continue;
-        }
-        let key = text.split_once(':').filter(|(key, _)| !key.starts_with("- "));
-        let in_list = outer.last().is_some_and(|(_, name)| name == "routes") && indent > 0;
-        if let Some((name, value)) = key.filter(|_| !in_list) {
-            outer.retain(|(depth, _)| *depth < indent);
-            outer.push((indent, name.to_owned()));
-            let path: Vec<&str> = outer.iter().map(|(_, name)| name.as_str()).collect();
-            let entry = Entry { comment: comment.join(" "), value: value.trim().to_owned() };
-            found.insert(path.join("."), entry);
-        }
-        comment.clear();
-    }
-    found
-}
 
 #[test]
 fn the_file_holds_exactly_the_defaults() {

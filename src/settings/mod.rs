@@ -6,6 +6,7 @@
 
 mod access;
 mod adopt;
+mod comments;
 mod difference;
 mod effective;
 mod error;
@@ -22,6 +23,7 @@ mod ranges;
 mod resources;
 mod response;
 mod routes;
+mod schema;
 mod secret;
 mod server;
 mod shown;
@@ -62,6 +64,7 @@ pub use prices::{ModelPrice, Prices};
 pub use resources::{Conversation, Memory, Models, Scaler, ScalerChoice};
 pub use response::{Redact, Response};
 pub use routes::{Reject, Route, Scope};
+pub use schema::schema;
 pub use secret::{Secret, mask_url};
 pub use server::{AccessForm, Admin, Log, LogFormat, LogLevel, Server};
 pub use sources::{Source, Sources};

@@ -101,7 +101,7 @@ const fn tib(tib: u64) -> ByteSize {
 }
 
 /// The range of every key that has one; `*` stands for any name or position.
-const RANGES: &[(&str, Range)] = &[
+pub(super) const RANGES: &[(&str, Range)] = &[
     ("server.workers", count(0, 1_024)),
     ("server.max_in_flight", count(1, 1_000_000)),
     ("server.max_connections", count(1, 1_000_000)),
@@ -248,7 +248,7 @@ pub(super) fn range(key: &str) -> Option<Range> {
     RANGES.iter().find(|(pattern, _)| fits(pattern, key)).map(|(_, range)| *range)
 }
 
-fn fits(pattern: &str, key: &str) -> bool {
+pub(super) fn fits(pattern: &str, key: &str) -> bool {
     let mut names = key.split(['.', '[']).map(|name| name.trim_end_matches(']'));
     let fit = pattern
         .split('.')

@@ -30,6 +30,11 @@ impl KeyPath {
         Self(steps)
     }
 
+    /// Returns the path one step less, if there is one.
+    pub fn parent(&self) -> Option<Self> {
+        self.0.split_last().map(|(_, way)| Self(way.to_vec()))
+    }
+
     /// Tells whether the path goes through a list.
     pub fn is_in_list(&self) -> bool {
         self.0.iter().any(|step| matches!(step, Step::Index(_)))
