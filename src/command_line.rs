@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use clap_complete::Shell;
 
+use crate::operate::Operation;
 use crate::replay::options::ReplayOptions;
 use crate::settings::{Loaded, effective};
 
@@ -32,7 +34,13 @@ Environment (it holds over the file; an empty short form counts as not set):
   MODEL_CACHE_SIZE           models.max_loaded
   HTTPS_PROXY, https_proxy   proxy of https upstreams that name none
 
-`${NAME}` in a value of the file is replaced by the environment variable NAME.";
+`${NAME}` in a value of the file is replaced by the environment variable NAME.
+
+Exit codes of status, purge, warm, explain, reload and top:
+  0  done, or all is well
+  1  the gateway refused, or did it in part only, or a part of it is ill
+  2  the command line, a file or the settings cannot be used; nothing was asked
+  3  no answer within --deadline";
 
 /// What the deployer asked for.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,6 +65,14 @@ pub enum Command {
     DigestKey,
     /// Tell what the cache would have done with a log of requests
     Replay(ReplayOptions),
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// What is asked of a gateway that runs
+    #[command(flatten)]
+    Operate(Operation),
 }
 
 /// A gateway that answers repeated AI calls from three cache levels
@@ -93,6 +109,13 @@ impl From<Arguments> for CommandLine {
 /// with words to the person who typed it.
 pub fn parse() -> CommandLine {
     Arguments::parse().into()
+}
+
+/// Returns the script that has a shell complete this command line.
+pub fn completions(shell: Shell) -> Vec<u8> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "anteroom", &mut script);
+    script
 }
 
 /// Returns what `anteroom check` prints: the settings in effect as YAML, secrets masked, with the

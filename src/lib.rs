@@ -8,6 +8,7 @@
 //! * [`explain`]: which kept answer is nearest to a request that misses.
 //! * [`upstream`]: where answers come from, and whether an answer may be kept.
 //! * [`savings`]: what the cache has spared, by route and model; [`tokens`]: what a call costs.
+//! * [`operate`]: the commands that talk to a gateway that runs.
 //! * [`reload`]: taking on changed settings while the gateway runs.
 //! * [`replay`]: what the cache would have done with a log of requests.
 //! * [`http`]: the two listeners.
@@ -24,6 +25,7 @@ pub mod explain;
 pub mod forms;
 pub mod give_back;
 pub mod http;
+pub mod operate;
 pub mod reload;
 pub mod replay;
 pub mod savings;

@@ -8,9 +8,10 @@ use std::process::ExitCode;
 use anteroom::command_line::{self, Command};
 use anteroom::http::access::digest_line;
 use anteroom::http::reshape::Reshaper;
+use anteroom::operate::{self, Asking, Operation};
 use anteroom::replay::options::ReplayOptions;
 use anteroom::replay::progress::Progress;
-use anteroom::settings::{self, Loaded};
+use anteroom::settings::{self, Loaded, Settings};
 use anteroom::{replay, serve, telemetry};
 
 /// Exit code for a command line or settings that cannot be used.
@@ -22,20 +23,28 @@ fn main() -> ExitCode {
         Command::DigestKey => return digest_key(),
         Command::Replay(options) => return replay(options),
         Command::Schema => return print(&settings::schema()),
-        Command::Serve | Command::Check => {}
+        Command::Completions { shell } => return completions(*shell),
+        Command::Serve | Command::Check | Command::Operate(_) => {}
     }
     let loaded = match settings::load(command_line.config.as_deref()) {
         Ok(loaded) => loaded,
         Err(error) => return refuse(&error.to_string(), UNUSABLE),
     };
+    if let Command::Operate(operation) = &command_line.command {
+        return operate(operation, &loaded.settings);
+    }
     if let Err(error) = Reshaper::new(&loaded.settings) {
         return refuse(&format!("response.redact cannot be used: {error}"), UNUSABLE);
     }
     match command_line.command {
         Command::Check => print(&command_line::check(&loaded)),
         Command::Serve => run(loaded),
-        // Done above: they need no settings.
-        Command::DigestKey | Command::Replay(_) | Command::Schema => ExitCode::SUCCESS,
+        // Done above.
+        Command::DigestKey
+        | Command::Replay(_)
+        | Command::Schema
+        | Command::Completions { .. }
+        | Command::Operate(_) => ExitCode::SUCCESS,
     }
 }
 
@@ -67,11 +76,35 @@ fn replay(options: &ReplayOptions) -> ExitCode {
     }
 }
 
+fn completions(shell: clap_complete::Shell) -> ExitCode {
+    let _ = std::io::stdout().write_all(&command_line::completions(shell));
+    ExitCode::SUCCESS
+}
+
+fn operate(operation: &Operation, settings: &Settings) -> ExitCode {
+    install_tls();
+    let asked = async {
+        let asking = Asking::new(operation.connection(), settings)?;
+        operate::run(operation, &asking).await
+    };
+    match actix::System::new().block_on(asked) {
+        Ok(said) => {
+            print(&said.text);
+            ExitCode::from(said.code)
+        }
+        Err(failure) => refuse(&failure.to_string(), failure.code()),
+    }
+}
+
+/// Before anything opens a TLS connection: without a provider rustls panics (DESIGN R1). An error
+/// means that one is installed already.
+fn install_tls() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
 fn run(loaded: Loaded) -> ExitCode {
     let verbosity = telemetry::logging::start(&loaded.settings.log);
-    // Before anything opens a TLS connection: without a provider rustls panics (DESIGN R1). An
-    // error means that one is installed already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    install_tls();
     match actix::System::new().block_on(serve::serve(loaded, verbosity)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => refuse(&error.to_string(), 1),
