@@ -82,7 +82,7 @@ fn answers_are_warmed_explained_and_purged() {
     assert_eq!(told["would"], "hit L1");
     let refused = run(&gateway, &["explain"], "{\"path\": 1}");
     assert_eq!(refused.code, Some(1), "{}", refused.out);
-    assert!(refused.err.contains("400: path: must be a path"), "{}", refused.err);
+    assert!(refused.err.contains("400: path: must be a text"), "{}", refused.err);
     assert_eq!(run(&gateway, &["explain"], "{").code, Some(2));
     assert_eq!(run(&gateway, &["warm", "no-such-file"], "").code, Some(2));
 
