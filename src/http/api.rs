@@ -22,6 +22,7 @@ use rustls::ServerConfig;
 use super::gateway::Gateway;
 use super::handlers::contained::contained;
 use super::handlers::{access_log, conversations, health, proxy};
+use super::openapi;
 use super::worker::Worker;
 
 /// How long a server itself waits for connections once no request is under way: idle ones are
@@ -67,6 +68,7 @@ impl Making {
             .app_data(Data::from(gateway))
             .route("/health/live", web::get().to(health::live))
             .route("/health/ready", web::get().to(health::ready))
+            .configure(openapi::of_api)
             .route(conversations::PATH, web::get().to(show))
             .route(conversations::PATH, web::delete().to(forget))
             .default_service(web::to(move |request: HttpRequest, payload: Payload| {

@@ -17,6 +17,7 @@ pub mod in_force;
 pub mod live;
 pub mod memory_scope;
 pub mod nudges;
+pub mod openapi;
 pub mod operations;
 pub mod outgoing;
 pub mod performance;

@@ -16,6 +16,7 @@ use super::handlers::{
     cache_admin, config as settings_in_force, dashboard, explain, health, metrics, performance,
     savings, scaling, warming,
 };
+use super::openapi;
 use super::session::{self, Sessions};
 
 /// Path of the metrics.
@@ -75,6 +76,7 @@ pub fn configure(config: &mut ServiceConfig) {
         );
     #[cfg(feature = "fault-injection")]
     config.route("/debug/panic/{actor}", web::post().to(health::panic));
+    openapi::of_operations(config);
     config.default_service(web::to(no_such_page));
 }
 

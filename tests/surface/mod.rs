@@ -12,6 +12,7 @@ mod health;
 mod metrics;
 mod metrics_lint;
 mod monitoring;
+mod openapi;
 mod operate;
 mod performance;
 mod reload;
