@@ -20,7 +20,7 @@ pub use self::options::{
     Connection, ExplainOptions, Operation, PurgeOptions, StatusOptions, TopOptions, WarmOptions,
     With,
 };
-use self::words::{explained, purged, reloaded, warmed};
+use self::words::{at, explained, purged, reloaded, warmed};
 
 /// It is done, or all is well.
 pub const DONE: u8 = 0;
@@ -59,7 +59,7 @@ pub async fn run(operation: &Operation, asking: &Asking) -> Result<Said, Failure
         Operation::Status(With { own, .. }) => status(own, asking).await,
         Operation::Purge(With { own, .. }) => {
             let answer = asking.post("/api/v1/cache/purge", &own.body()).await?;
-            let is_complete = answer["status"] == "complete";
+            let is_complete = at(&answer, "status") == "complete";
             Ok(told(asking, &answer, purged(&answer), is_complete))
         }
         Operation::Warm(With { own, .. }) => warm(own, asking).await,
@@ -87,7 +87,7 @@ fn told(asking: &Asking, answer: &Value, words: String, is_done: bool) -> Said {
 async fn status(options: &StatusOptions, asking: &Asking) -> Result<Said, Failure> {
     let path = format!("/api/v1/performance?window={}", options.window);
     let answer = asking.get(&path).await?;
-    let is_well = answer["status"] == "ok";
+    let is_well = at(&answer, "status") == "ok";
     Ok(told(asking, &answer, status::page(&answer), is_well))
 }
 
@@ -103,9 +103,9 @@ async fn warm(options: &WarmOptions, asking: &Asking) -> Result<Said, Failure> {
     };
     let mut answer = asking.post("/api/v1/warming", &body).await?;
     if options.wait {
-        answer = asking.errand(&answer["errand"]).await?;
+        answer = asking.errand(at(&answer, "errand")).await?;
     }
-    let is_done = answer["failed"] == 0;
+    let is_done = at(&answer, "failed") == 0;
     Ok(told(asking, &answer, warmed(&answer), is_done))
 }
 

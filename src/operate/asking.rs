@@ -6,6 +6,7 @@ use awc::{Client, Connector};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::words::at;
 use super::{NO_ANSWER, NOT_DONE, UNUSABLE};
 use crate::settings::{Secret, Settings};
 
@@ -119,11 +120,11 @@ impl Asking {
         let wait = async {
             loop {
                 let warming = self.get("/api/v1/warming").await?;
-                let mut errands = warming["errands"].as_array().into_iter().flatten();
-                let Some(errand) = errands.find(|errand| errand["errand"] == *number) else {
+                let mut errands = at(&warming, "errands").as_array().into_iter().flatten();
+                let Some(errand) = errands.find(|errand| at(errand, "errand") == number) else {
                     return Err(self.stranger("it knows nothing of the errand any more"));
                 };
-                if errand["state"] == "done" {
+                if at(errand, "state") == "done" {
                     return Ok(errand.clone());
                 }
                 tokio::time::sleep(LOOK_AGAIN).await;
@@ -162,8 +163,8 @@ impl Asking {
             Ok(value) if is_success => Ok(value),
             // A gateway that stops still says how it is.
             Ok(value) if value.get("status").is_some() => Ok(value),
-            Ok(value) if value["error"]["message"].is_string() => {
-                let message = value["error"]["message"].as_str().unwrap_or_default().to_owned();
+            Ok(value) if at(&value, "error.message").is_string() => {
+                let message = at(&value, "error.message").as_str().unwrap_or_default().to_owned();
                 Err(Failure::Refused { status, message })
             }
             _ => Err(self.stranger(&format!("status {status} and no JSON it would send"))),

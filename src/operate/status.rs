@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::words::{bytes, count, millis, percent};
+use super::words::{at, bytes, count, millis, percent};
 
 /// Returns the page.
 pub(super) fn page(document: &Value) -> String {
@@ -16,23 +16,23 @@ pub(super) fn page(document: &Value) -> String {
 
 fn write(page: &mut String, document: &Value) -> std::fmt::Result {
     let text = |value: &Value| value.as_str().unwrap_or("?").to_owned();
-    let window = &document["window"];
-    let seconds = window["seconds"].as_f64().unwrap_or_default();
-    writeln!(page, "anteroom   {:<12} last {seconds:.0} s", text(&document["status"]))?;
-    for ill in document["ill"].as_array().into_iter().flatten() {
+    let window = at(document, "window");
+    let seconds = at(window, "seconds").as_f64().unwrap_or_default();
+    writeln!(page, "anteroom   {:<12} last {seconds:.0} s", text(at(document, "status")))?;
+    for ill in at(document, "ill").as_array().into_iter().flatten() {
         let name = ill.as_str().map_or_else(|| ill.to_string(), str::to_owned);
-        let reason = part(document, &name)["reason"].as_str().unwrap_or_default();
+        let reason = at(at(document, &name), "reason").as_str().unwrap_or_default();
         writeln!(page, "  ill      {name} {reason}")?;
     }
-    let requests = &document["requests"];
-    let per_second = requests["per_second"].as_f64().unwrap_or_default();
-    let ratio = percent(&requests["hit_ratio"]);
-    let total = count(&requests["total"]);
+    let requests = at(document, "requests");
+    let per_second = at(requests, "per_second").as_f64().unwrap_or_default();
+    let ratio = percent(at(requests, "hit_ratio"));
+    let total = count(at(requests, "total"));
     writeln!(
         page,
         "requests   {total}, {per_second:.1}/s, {ratio} of what can be answered were hits"
     )?;
-    let outcomes = requests["outcomes"].as_object().into_iter().flatten();
+    let outcomes = at(requests, "outcomes").as_object().into_iter().flatten();
     let outcomes: Vec<String> = outcomes
         .filter(|(_, number)| **number != 0)
         .map(|(name, number)| format!("{name} {}", count(number)))
@@ -41,13 +41,8 @@ fn write(page: &mut String, document: &Value) -> std::fmt::Result {
         writeln!(page, "           {}", outcomes.join(", "))?;
     }
     times(page, document)?;
-    levels(page, &document["levels"])?;
+    levels(page, at(document, "levels"))?;
     resources(page, document)
-}
-
-/// Returns the part of a name such as `levels.l2`.
-fn part<'d>(document: &'d Value, name: &str) -> &'d Value {
-    name.split('.').fold(document, |here, step| &here[step])
 }
 
 fn times(page: &mut String, document: &Value) -> std::fmt::Result {
@@ -56,16 +51,16 @@ fn times(page: &mut String, document: &Value) -> std::fmt::Result {
         "\ntimes      {:<10} {:>9} {:>9} {:>9} {:>9}",
         "outcome", "requests", "p50", "p99", "p99.9"
     )?;
-    let by_route = document["response_times"]["by_route"].as_array().into_iter().flatten();
-    for line in by_route.filter(|line| line["route"].is_null()) {
-        let outcome = line["outcome"].as_str().unwrap_or("?");
-        let [p50, p99, p99_9] = ["p50_ms", "p99_ms", "p99_9_ms"].map(|name| millis(&line[name]));
-        let requests = count(&line["count"]);
+    let by_route = at(document, "response_times.by_route").as_array().into_iter().flatten();
+    for line in by_route.filter(|line| at(line, "route").is_null()) {
+        let outcome = at(line, "outcome").as_str().unwrap_or("?");
+        let [p50, p99, p99_9] = ["p50_ms", "p99_ms", "p99_9_ms"].map(|name| millis(at(line, name)));
+        let requests = count(at(line, "count"));
         writeln!(page, "           {outcome:<10} {requests:>9} {p50:>9} {p99:>9} {p99_9:>9}")?;
     }
-    let times = &document["upstream"]["times"];
-    let (answered, failed) = (&document["upstream"]["answered"], &document["upstream"]["failed"]);
-    let (p50, p99) = (millis(&times["p50_ms"]), millis(&times["p99_ms"]));
+    let times = at(document, "upstream.times");
+    let (answered, failed) = (at(document, "upstream.answered"), at(document, "upstream.failed"));
+    let (p50, p99) = (millis(at(times, "p50_ms")), millis(at(times, "p99_ms")));
     let (answered, failed) = (count(answered), count(failed));
     writeln!(page, "upstream   {answered} answered, {failed} failed, p50 {p50}, p99 {p99}")
 }
@@ -77,14 +72,14 @@ fn levels(page: &mut String, levels: &Value) -> std::fmt::Result {
         "", "asked", "hits", "ratio", "holds"
     )?;
     for (name, level) in levels.as_object().into_iter().flatten() {
-        let status = level["status"].as_str().unwrap_or("?");
+        let status = at(level, "status").as_str().unwrap_or("?");
         if status == "disabled" {
             writeln!(page, "           {name:<10} off")?;
             continue;
         }
-        let holds = level["counters"].get("bytes").map_or_else(|| "-".to_owned(), bytes);
+        let holds = at(level, "counters").get("bytes").map_or_else(|| "-".to_owned(), bytes);
         let (asked, hits, ratio) =
-            (count(&level["asked"]), count(&level["hits"]), percent(&level["hit_ratio"]));
+            (count(at(level, "asked")), count(at(level, "hits")), percent(at(level, "hit_ratio")));
         let ill = if status == "ok" { "" } else { status };
         writeln!(page, "           {name:<10} {asked:>9} {hits:>9} {ratio:>9} {holds:>9} {ill}")?;
     }
@@ -92,17 +87,17 @@ fn levels(page: &mut String, levels: &Value) -> std::fmt::Result {
 }
 
 fn resources(page: &mut String, document: &Value) -> std::fmt::Result {
-    let memory = &document["memory"];
-    let (resident, limit) = (bytes(&memory["resident_bytes"]), bytes(&memory["limit_bytes"]));
-    let pressure = memory["pressure"].as_str().unwrap_or("?");
-    let used = percent(&memory["used_ratio"]);
+    let memory = at(document, "memory");
+    let (resident, limit) = (bytes(at(memory, "resident_bytes")), bytes(at(memory, "limit_bytes")));
+    let pressure = at(memory, "pressure").as_str().unwrap_or("?");
+    let used = percent(at(memory, "used_ratio"));
     writeln!(page, "\nmemory     {resident} of {limit} ({used}), pressure {pressure}")?;
-    let compressed = percent(&document["compression"]["spared_ratio"]);
+    let compressed = percent(at(document, "compression.spared_ratio"));
     writeln!(page, "spared     {compressed} of the bytes of answers by compression")?;
-    let saved = &document["savings"]["total"];
-    let (calls, money) = (count(&saved["calls"]), saved["money"].as_str().unwrap_or("?"));
-    let currency = document["savings"]["currency"].as_str().unwrap_or_default();
-    let hours = saved["seconds"].as_f64().unwrap_or_default() / 3_600.0;
+    let saved = at(document, "savings.total");
+    let (calls, money) = (count(at(saved, "calls")), at(saved, "money").as_str().unwrap_or("?"));
+    let currency = at(document, "savings.currency").as_str().unwrap_or_default();
+    let hours = at(saved, "seconds").as_f64().unwrap_or_default() / 3_600.0;
     writeln!(page, "saved      {calls} calls, {hours:.2} hours, {money} {currency} since the start")
 }
 

@@ -52,7 +52,7 @@ fn frame(document: &serde_json::Value, lost: Option<&Failure>, is_json: bool) ->
 fn keys() -> Receiver<u8> {
     let (tell, keys) = channel(1);
     std::thread::spawn(move || {
-        for key in std::io::stdin().bytes().map_while(Result::ok) {
+        for key in std::io::BufReader::new(std::io::stdin()).bytes().map_while(Result::ok) {
             if tell.blocking_send(key).is_err() {
                 return;
             }

@@ -4,6 +4,11 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+/// What lies at a place such as `levels.l2`; null where there is nothing.
+pub(super) fn at<'v>(value: &'v Value, place: &str) -> &'v Value {
+    place.split('.').try_fold(value, |here, name| here.get(name)).unwrap_or(&Value::Null)
+}
+
 /// A whole number.
 pub(super) fn count(value: &Value) -> String {
     value.as_u64().map_or_else(|| "-".to_owned(), |number| number.to_string())
@@ -37,14 +42,14 @@ pub(super) fn bytes(value: &Value) -> String {
 
 /// What a purge did.
 pub(super) fn purged(answer: &Value) -> String {
-    let named: Vec<String> = answer["purged"]
+    let named: Vec<String> = at(answer, "purged")
         .as_array()
         .into_iter()
         .flatten()
-        .map(|one| format!("{} {}", text(&one["kind"]), text(&one["value"])))
+        .map(|one| format!("{} {}", text(at(one, "kind")), text(at(one, "value"))))
         .collect();
     let mut words = format!("purged: {}\n", named.join(", "));
-    if answer["status"] != "complete" {
+    if at(answer, "status") != "complete" {
         words.push_str(
             "partial: it holds in this gateway, and not every level has recorded it yet\n",
         );
@@ -54,11 +59,11 @@ pub(super) fn purged(answer: &Value) -> String {
 
 /// What warming does.
 pub(super) fn warmed(answer: &Value) -> String {
-    let number = |name: &str| count(&answer[name]);
+    let number = |name: &str| count(at(answer, name));
     format!(
         "errand {}: {}, {} of {} ready, {} called, {} failed\n",
         number("errand"),
-        text(&answer["state"]).replace('_', " "),
+        text(at(answer, "state")).replace('_', " "),
         number("ready"),
         number("total"),
         number("called"),
@@ -68,14 +73,14 @@ pub(super) fn warmed(answer: &Value) -> String {
 
 /// What became of a reload.
 pub(super) fn reloaded(answer: &Value) -> String {
-    let mut words = format!("{}\n", text(&answer["outcome"]).replace('_', " "));
+    let mut words = format!("{}\n", text(at(answer, "outcome")).replace('_', " "));
     for (list, what) in [("changed", "changed"), ("needs_restart", "needs a restart")] {
-        for change in answer[list].as_array().into_iter().flatten() {
-            let side = |name: &str| change[name].as_str().unwrap_or("…").to_owned();
+        for change in at(answer, list).as_array().into_iter().flatten() {
+            let side = |name: &str| at(change, name).as_str().unwrap_or("…").to_owned();
             let _ = writeln!(
                 words,
                 "  {what}: {} {} → {}",
-                text(&change["key"]),
+                text(at(change, "key")),
                 side("from"),
                 side("to")
             );
@@ -86,18 +91,18 @@ pub(super) fn reloaded(answer: &Value) -> String {
 
 /// What a request would get.
 pub(super) fn explained(answer: &Value) -> String {
-    let mut words = text(&answer["would"]).to_owned();
-    if let Some(reason) = answer["reason"].as_str() {
+    let mut words = text(at(answer, "would")).to_owned();
+    if let Some(reason) = at(answer, "reason").as_str() {
         let _ = write!(words, " ({reason})");
     }
     words.push('\n');
     for name in ["route", "key", "scope", "namespace", "form", "model"] {
-        if let Some(value) = answer[name].as_str().filter(|value| !value.is_empty()) {
+        if let Some(value) = at(answer, name).as_str().filter(|value| !value.is_empty()) {
             let _ = writeln!(words, "  {name:<10} {value}");
         }
     }
     for name in ["status", "age", "ttl"] {
-        if let Some(number) = answer[name].as_i64() {
+        if let Some(number) = at(answer, name).as_i64() {
             let _ = writeln!(words, "  {name:<10} {number}");
         }
     }
@@ -105,15 +110,15 @@ pub(super) fn explained(answer: &Value) -> String {
         [("counted", "counts"), ("left_out", "left out"), ("keyed_headers", "headers")]
     {
         let members: Vec<String> =
-            answer[name].as_array().into_iter().flatten().map(member).collect();
+            at(answer, name).as_array().into_iter().flatten().map(member).collect();
         if !members.is_empty() {
             let _ = writeln!(words, "  {what:<10} {}", members.join(", "));
         }
     }
-    let nearest = &answer["nearest_miss"];
-    if let Some(key) = nearest["key"].as_str() {
+    let nearest = at(answer, "nearest_miss");
+    if let Some(key) = at(nearest, "key").as_str() {
         let _ =
-            writeln!(words, "  nearest    {key}, differs at {}", member(&nearest["differs_at"]));
+            writeln!(words, "  nearest    {key}, differs at {}", member(at(nearest, "differs_at")));
     }
     words
 }
@@ -122,7 +127,7 @@ fn member(value: &Value) -> String {
     match value {
         Value::Array(items) => items.iter().map(member).collect::<Vec<_>>().join(" "),
         Value::Object(left_out) if left_out.contains_key("pointer") => {
-            format!("{} ({})", text(&value["pointer"]), text(&value["why"]))
+            format!("{} ({})", text(at(value, "pointer")), text(at(value, "why")))
         }
         Value::String(text) => text.clone(),
         other => other.to_string(),

@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anteroom::http::openapi::{DOCS_PATH, OPENAPI_PATH};
 use serde_json::{Map, Value, json};
 
 use crate::support::client::{Request, Response};
+use crate::support::deadline::Deadline;
 use crate::support::gateway::Gateway;
 use crate::support::process::variable;
 
@@ -275,6 +276,7 @@ impl Chance {
 /// Issue: a fuzzer finds no 500 and no undocumented answer. `scripts/soak fuzz` runs it for five
 /// minutes; `ANTEROOM_SOAK_SECONDS` says for how long, `ANTEROOM_SOAK_SEED` with which numbers.
 #[test]
+#[expect(clippy::print_stdout, reason = "the numbers of a soak")]
 fn a_fuzzer_finds_nothing_that_is_not_described() {
     let number = |name: &str| variable(name).and_then(|text| text.parse::<u64>().ok());
     let seconds = number("ANTEROOM_SOAK_SECONDS").unwrap_or(5);
@@ -286,9 +288,9 @@ fn a_fuzzer_finds_nothing_that_is_not_described() {
         .flat_map(|(at, document)| operations(document).into_iter().map(move |one| (*at, one)))
         .collect();
     let (mut chance, mut asked) = (Chance(seed.max(1)), 0_u64);
-    let until = Instant::now() + Duration::from_secs(seconds);
+    let until = Deadline::after(Duration::from_secs(seconds));
     // Each at least once, however slow the machine is.
-    while asked < described.len() as u64 * 3 || Instant::now() < until {
+    while asked < described.len() as u64 * 3 || until.left().is_some() {
         let (address, operation) = chance.of(&described);
         let request = chance.request(operation);
         let answer = request.send(address);
