@@ -6,6 +6,7 @@ mod cache_headers;
 mod command_line;
 mod cors;
 mod dashboard;
+mod delivery;
 mod documents;
 mod environment;
 mod health;
