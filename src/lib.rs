@@ -12,6 +12,7 @@
 //! * [`reload`]: taking on changed settings while the gateway runs.
 //! * [`replay`]: what the cache would have done with a log of requests.
 //! * [`http`]: the two listeners.
+//! * [`file_limit`]: open files, as many as the settings may need.
 //! * [`give_back`]: giving freed memory back to the system.
 //! * [`telemetry`]: metrics and logs.
 //! * [`serve`]: start and stop order; [`scope_secret`]: what makes scopes of credentials.
@@ -22,6 +23,7 @@ pub mod command_line;
 pub mod dashboard;
 pub mod embeddings;
 pub mod explain;
+pub mod file_limit;
 pub mod forms;
 pub mod give_back;
 pub mod http;

@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::explain::{HashKey, Sketches};
+use crate::file_limit;
 use crate::give_back::give_back;
 use crate::http::admission::Admission;
 use crate::http::gateway::Gateway;
@@ -104,6 +105,7 @@ impl From<SpecError> for ServeError {
 pub async fn serve(loaded: Loaded, verbosity: Verbosity) -> Result<(), ServeError> {
     let (mut signals, hangups) = (Signals::listen()?, Signals::hangups()?);
     let settings = &loaded.settings;
+    file_limit::raise(settings);
     let certificate = match settings.server.tls.files() {
         Some((cert_file, key_file)) => Some(Certificate::load(cert_file, key_file)?),
         None => None,

@@ -1,6 +1,7 @@
 //! What befalls the process itself. FAULTS "Process": a panic, a busy processor, no descriptors left, a
 //! log that nobody reads, no home.
 
+use std::io::{BufRead as _, BufReader};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -197,5 +198,37 @@ fn it_needs_no_home_directory() {
             None => builder.start(),
         };
         load::expect_echo(&gateway.send(&load::new("homeless")), "new homeless;");
+    }
+}
+
+/// The limit of open files is raised to what the settings may need; where the system does not let it,
+/// the log says so, and it serves with what there is.
+#[test]
+fn the_limit_of_open_files_is_raised_or_told() {
+    let prlimit = program("prlimit", &[], "util-linux");
+    for (limits, connections, expected, is_told) in
+        [("300:4096", 100, 356, false), ("300:400", 1_000, 400, true)]
+    {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut command = Command::new(&prlimit);
+        command.args([&format!("--nofile={limits}"), env!("CARGO_BIN_EXE_anteroom"), "serve"]);
+        command.current_dir(folder.path()).env_clear();
+        command.env("ANTEROOM_LISTEN", "127.0.0.1:0").env("ANTEROOM_ADMIN_LISTEN", "127.0.0.1:0");
+        command.env("ANTEROOM__SERVER__MAX_CONNECTIONS", connections.to_string());
+        let mut process = Process::start(command.stdout(Stdio::null()).stderr(Stdio::piped()));
+        let log = BufReader::new(process.child().stderr.take().expect("a pipe"));
+        let mut said = String::new();
+        for line in log.lines().map_while(Result::ok) {
+            said.push_str(&line);
+            if line.contains("operations=") {
+                break;
+            }
+        }
+        assert_eq!(said.contains("too few open files"), is_told, "{said}");
+        let told = std::fs::read_to_string(format!("/proc/{}/limits", process.id()));
+        let told = told.expect("the limits of a process that runs");
+        let line = told.lines().find(|line| line.starts_with("Max open files")).expect("a line");
+        let current = line.split_whitespace().nth(3).expect("a number");
+        assert_eq!(current, expected.to_string(), "{line}");
     }
 }
