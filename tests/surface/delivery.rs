@@ -81,8 +81,13 @@ fn the_manifests_of_kubernetes_fit_each_other_and_the_gateway() {
 
     let scaled = &of("HorizontalPodAutoscaler")["spec"];
     assert_eq!(scaled["scaleTargetRef"]["name"], of("Deployment")["metadata"]["name"]);
-    let metric = &scaled["metrics"][0]["pods"]["metric"]["name"];
-    assert!(METRICS.iter().any(|known| *metric == known.name), "{metric}");
+    // What it reads is made of a metric of ours by the rule that the document of scaling has.
+    let metric = scaled["metrics"][0]["external"]["metric"]["name"].as_str().expect("a metric");
+    let scaling = fs::read_to_string(root().join("docs/scaling.md")).expect("the document");
+    let rule = scaling.split("metricsQuery: sum(").nth(1).expect("a rule");
+    let of = rule.split('{').next().unwrap_or_default();
+    assert!(scaling.contains(&format!("as: {metric}\n")), "{metric}");
+    assert!(METRICS.iter().any(|known| of == known.name), "{of}");
 }
 
 #[test]
