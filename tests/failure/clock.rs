@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::load;
 use crate::support::client::Response;
-use crate::support::gateway::{Builder, Gateway};
+use crate::support::gateway::{Builder, Gateway, actor};
 use crate::support::provider::Provider;
 
 /// The library that sets a process's clock.
@@ -87,6 +87,10 @@ fn a_clock_that_is_set_back_lets_nothing_live_longer() {
     clock.set("-20s");
     let hit = ask(&gateway, "HIT L1");
     assert_eq!(hit.header("age"), Some("0"), "{hit}");
+    // While it is still being kept, its call may be joined.
+    gateway.wait_until("no call under way", |health| {
+        actor(health, "resolver").is_some_and(|it| it["counters"]["flights"] == 0)
+    });
     // What was made a day ahead of the clock might be of any age.
     clock.set("-1d");
     ask(&gateway, "MISS");
