@@ -15,7 +15,7 @@ function remember(doc) {
   const all = doc.response_times.all;
   history.push({
     at: doc.at_unix_ms,
-    rates: OUTCOMES.map(([outcome]) => (doc.requests.outcomes?.[outcome] ?? 0) / seconds),
+    rates: OUTCOMES.map(([outcome]) => doc.requests.outcomes ? (doc.requests.outcomes[outcome] ?? 0) / seconds : null),
     times: ["p50_ms", "p95_ms", "p99_ms"].map((name) => all?.[name] ?? null),
     memory: doc.memory.resident_bytes ?? null,
   });
@@ -30,7 +30,7 @@ function timeCharts(doc) {
   const xFormat = (value) => value === last ? "now" : `${formats.hours((last - value) / 1000)} ago`;
   const lively = OUTCOMES.map(([, name], index) => ({ name, style: index, points: line((one) => one.rates[index]) }))
     .filter((one, index) => index === 0 || one.points.some((point) => point[1] > 0));
-  chart(by("chart-traffic"), { series: lively, xRange, xFormat, yFormat: formats.rate, label: `Requests a second over the last minute: ${formats.rate(doc.requests.per_second ?? 0)}` });
+  chart(by("chart-traffic"), { series: lively, xRange, xFormat, yFormat: formats.rate, label: `Requests a second over the last minute: ${doc.requests.per_second === undefined ? "not known" : formats.rate(doc.requests.per_second)}` });
   const names = ["p50", "p95", "p99"];
   const series = names.map((name, index) => ({ name, points: line((one) => one.times[index]) }));
   chart(by("chart-latency"), { series, xRange, xFormat, yFormat: formats.ms, log: true, label: "Time to an answer's head: " + names.map((name, index) => `${name} ${history.at(-1).times[index] === null ? "not known" : formats.ms(history.at(-1).times[index])}`).join(", ") });
@@ -67,7 +67,8 @@ function status(doc) {
 function paint() {
   const minute = latest;
   // Traffic is that of the window chosen, all else of now.
-  const doc = by("window").value === "1m" || !longer ? minute : longer;
+  const { window, requests, response_times, upstream, compression, payload, levels, savings } = longer ?? minute;
+  const doc = { ...minute, window, requests, response_times, upstream, compression, payload, levels, savings };
   status(minute);
   fill(doc);
   tables(doc);
@@ -77,8 +78,11 @@ function paint() {
 
 async function fetchLonger() {
   const wanted = by("window").value;
-  longer = undefined;
-  if (wanted === "1m") return paint();
+  if (wanted === "1m") {
+    longer = undefined;
+    return paint();
+  }
+  if (longer?.window.name !== wanted) longer = undefined;
   const response = await fetch("/api/v1/performance?window=" + wanted).catch(() => undefined);
   if (response?.ok && by("window").value === wanted) { longer = await response.json(); paint(); }
 }

@@ -1,6 +1,6 @@
 //! What of the settings is in force: made whole, swapped whole at a reload, read without a lock.
 //!
-//! A request takes one of them at its beginning and keeps it to its end, so that no request sees two.
+//! The guard of a request asks for them once and its handler once; each keeps what it got to its end.
 //! Its number goes into the recall digest: what was remembered under other settings is not found.
 
 use std::ops::Deref;

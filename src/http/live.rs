@@ -10,7 +10,7 @@ use std::time::Duration;
 use actix_web::rt;
 use actix_web::web::Data;
 use bytes::Bytes;
-use futures_util::stream::{self, Stream};
+use futures_util::stream::{self, Stream, StreamExt as _};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
@@ -23,6 +23,10 @@ const EVERY: Duration = Duration::from_secs(1);
 
 /// Most who watch at once.
 pub const MOST_WATCHERS: usize = 32;
+
+/// Events after which a watch ends. Browsers begin the next one by themselves, and have to be let in: so
+/// nobody watches for long whose session is over.
+const MOST_EVENTS: usize = 300;
 
 /// Who watches.
 #[derive(Debug, Default)]
@@ -57,11 +61,12 @@ impl Live {
         }
         let latest = live.latest(gateway);
         let watcher = Watcher { watchers: Arc::clone(&live.watchers), latest };
-        Some(stream::unfold(watcher, |mut watcher| async {
+        let events = stream::unfold(watcher, |mut watcher| async {
             watcher.latest.changed().await.ok()?;
             let event = watcher.latest.borrow_and_update().clone();
             Some((Ok(event), watcher))
-        }))
+        });
+        Some(events.take(MOST_EVENTS))
     }
 
     fn latest(&self, gateway: &Data<Gateway>) -> watch::Receiver<Bytes> {

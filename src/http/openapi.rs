@@ -10,6 +10,8 @@ use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
 use actix_web::web::{self, Bytes, ServiceConfig};
 use serde_json::{Map, Value, json};
 
+use crate::settings::merge;
+
 const API: &str = include_str!("openapi/api.yaml");
 const OPERATIONS: &str = include_str!("openapi/operations.yaml");
 const SHARED: &str = include_str!("openapi/shared.yaml");
@@ -111,17 +113,6 @@ fn members<'d>(document: &'d mut Value, name: &str) -> impl Iterator<Item = &'d 
 /// The documents are part of the program, and tests read them: nothing is to be said of mistakes here.
 fn yaml(text: &str) -> Value {
     serde_saphyr::from_str(text).unwrap_or_default()
-}
-
-fn merge(base: &mut Value, over: Value) {
-    match (base, over) {
-        (Value::Object(base), Value::Object(over)) => {
-            for (name, value) in over {
-                merge(base.entry(name).or_insert(Value::Null), value);
-            }
-        }
-        (base, over) => *base = over,
-    }
 }
 
 fn inline(here: &mut Value, components: &Value) {

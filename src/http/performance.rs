@@ -174,8 +174,11 @@ fn ratio(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| (part as f64 / whole as f64 * 1e6).round() / 1e6)
 }
 
+/// Why numbers of traffic are not there.
+const AWAY: &str = "the recorder does not answer";
+
 /// Three digits after the point.
-fn rounded(number: f64) -> f64 {
+pub(in crate::http) fn rounded(number: f64) -> f64 {
     (number * 1e3).round() / 1e3
 }
 

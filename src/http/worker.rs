@@ -109,7 +109,7 @@ impl Worker {
         worker
     }
 
-    /// Returns what is in force. A request asks once, and keeps it to its end.
+    /// Returns what is in force. Who asks keeps it to the end of what it does for a request.
     pub fn in_force(&self) -> Rc<Held> {
         let mut held = self.in_force.borrow_mut();
         if self.gateway.current.has_moved_on(&held) {

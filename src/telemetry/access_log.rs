@@ -1,7 +1,7 @@
 //! One line for each answered request, on standard output: who was answered what, never what was said.
 //!
 //! Lines are written by a thread of their own. A reader that is slow or gone costs lines, which are
-//! counted, and no request's time.
+//! counted, and no request's time. Those that wait when the process ends are lost.
 
 use std::io::{self, Write as _};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,6 +14,9 @@ use crate::settings::{AccessForm, Log};
 
 /// Lines that may wait to be written.
 const MOST_WAITING: usize = 4_096;
+
+/// Lines written at once, beside the first.
+const MOST_AT_ONCE: usize = 256;
 
 /// What is told of a request. Names, numbers and the path: no body, no query, no credential.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -97,8 +100,11 @@ impl AccessLog {
         if settings.access == AccessForm::Off {
             return Ok(None);
         }
+        let gone = lost.clone();
         let (log, waiting) = Self::new(settings, lost);
-        std::thread::Builder::new().name("access-log".to_owned()).spawn(move || write(&waiting))?;
+        std::thread::Builder::new()
+            .name("access-log".to_owned())
+            .spawn(move || write(&waiting, &gone))?;
         Ok(Some(log))
     }
 
@@ -128,12 +134,21 @@ impl AccessLog {
     }
 }
 
-/// Ends with the log. Standard output that cannot be written to loses lines, as a log may.
-fn write(waiting: &Receiver<String>) {
-    for mut line in waiting {
-        line.push('\n');
+/// Writes what waits, much at once, until the log ends. What is not written is counted as lost.
+fn write(waiting: &Receiver<String>, lost: &IntCounter) {
+    let mut text = String::new();
+    while let Ok(first) = waiting.recv() {
+        text.clear();
+        let mut lines = 0;
+        for line in std::iter::once(first).chain(waiting.try_iter().take(MOST_AT_ONCE)) {
+            text.push_str(&line);
+            text.push('\n');
+            lines += 1;
+        }
         let mut out = io::stdout().lock();
-        let _ = out.write_all(line.as_bytes()).and_then(|()| out.flush());
+        if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
+            lost.inc_by(lines);
+        }
     }
 }
 

@@ -74,9 +74,12 @@ impl Histogram {
 
     /// Returns a copy without room for what was not seen.
     pub fn compact(&self) -> Self {
-        let mut compact = Self::default();
-        compact.merge(self);
-        compact
+        let seen = |count: &u32| *count > 0;
+        let Some(first) = self.counts.iter().position(seen) else { return Self::default() };
+        let last = self.counts.iter().rposition(seen).unwrap_or(first);
+        let counts = self.counts.get(first..=last).unwrap_or_default().to_vec();
+        let Self { count, sum_ns, most_ns, .. } = *self;
+        Self { first: self.first + first, counts, count, sum_ns, most_ns }
     }
 
     /// Forgets all; what is allocated stays.

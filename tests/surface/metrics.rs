@@ -24,7 +24,7 @@ fn text(gateway: &Gateway) -> String {
 }
 
 /// One request of each outcome, one failed call, one answer not kept.
-fn some_of_everything(gateway: &Gateway, provider: &Provider) {
+pub(super) fn some_of_everything(gateway: &Gateway, provider: &Provider) {
     for _ in 0..3 {
         gateway.chat(prompt("counted")).expect_status(200);
     }
@@ -38,7 +38,7 @@ fn some_of_everything(gateway: &Gateway, provider: &Provider) {
 }
 
 /// The workers report in batches: waits until so many requests are counted.
-fn wait_for_requests(gateway: &Gateway, count: f64) {
+pub(super) fn wait_for_requests(gateway: &Gateway, count: f64) {
     gateway.wait_until(&format!("{count} requests counted"), |_| {
         gateway.metric("anteroom_requests_total", &[]) == Some(count)
     });

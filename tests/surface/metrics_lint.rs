@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
+use super::metrics::{some_of_everything, wait_for_requests};
 use crate::support::client::Request;
-use crate::support::gateway::{Gateway, chat, prompt};
-use crate::support::provider::{Fault, Provider};
+use crate::support::gateway::{Gateway, chat};
+use crate::support::provider::Provider;
 
 /// Largest scrape, in bytes.
 const LARGEST: usize = 200_000;
@@ -213,25 +214,13 @@ fn uneven(name: &str, family: &Family) -> Vec<String> {
     wrong.map(|(labels, _)| format!("{name}: the buckets of {labels}")).collect()
 }
 
-fn some_of_everything(gateway: &Gateway, provider: &Provider) {
-    for _ in 0..3 {
-        gateway.chat(prompt("counted")).expect_status(200);
-    }
-    provider.next(Fault::Html);
-    gateway.chat(prompt("discarded")).expect_status(200);
-    provider.next(Fault::Close);
-    gateway.chat(prompt("failed")).expect_status(502);
-    gateway.send(&Request::get("/v1/files")).expect_status(200);
-    gateway.operate(&Request::get("/health/actors")).expect_status(200);
-    gateway
-        .wait_until("all counted", |_| gateway.metric("anteroom_requests_total", &[]) == Some(6.0));
-}
-
 #[test]
 fn both_forms_keep_to_the_conventions_and_say_the_same() {
     let provider = Provider::start();
     let gateway = Gateway::patient().upstream(&provider).start();
     some_of_everything(&gateway, &provider);
+    gateway.operate(&Request::get("/health/actors")).expect_status(200);
+    wait_for_requests(&gateway, 7.0);
     let text = gateway.operate(&Request::get("/metrics")).expect_status(200);
     let wanted = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5";
     let open =

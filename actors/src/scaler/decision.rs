@@ -5,7 +5,7 @@ use std::mem;
 
 use serde::Serialize;
 
-use super::concurrency::{ConcurrencyReason, Window, adapted};
+use super::concurrency::{ConcurrencyReason, NewLimit, Window, adapted};
 use super::sizing::{SizingEvidence, SizingReason, sized};
 use super::warming_share::{ShareEvidence, ShareReason, shared};
 
@@ -57,6 +57,13 @@ pub enum What {
 }
 
 impl Decision {
+    /// Returns the decision to limit an upstream's calls anew.
+    pub fn of_calls(upstream: &str, new: NewLimit, applied: bool, at_ms: u64) -> Self {
+        let NewLimit { before, after, reason, window } = new;
+        let what = What::OriginCalls { upstream: upstream.into(), reason, evidence: window };
+        Self { at_ms, before: before.into(), after: after.into(), applied, what }
+    }
+
     /// Decides again from what the decision rests on; the value is the same if nothing else went in.
     pub fn again(&self) -> u64 {
         match &self.what {
@@ -76,6 +83,53 @@ impl Decision {
             What::L1Bytes { reason, .. } => reason.label(),
             What::WarmingShare { reason, .. } => reason.label(),
             What::OriginCalls { reason, .. } => reason.label(),
+        }
+    }
+    /// Writes it to the log, once; its evidence stands in the log of decisions.
+    pub fn tell(&self) {
+        let Self { before, after, applied, what, .. } = self;
+        let (before, after, reason) = (*before, *after, self.reason());
+        match what {
+            What::L1Bytes { gain, evidence, .. } => {
+                let (gain, requests) = (*gain, evidence.requests);
+                tracing::info!(
+                    before,
+                    after,
+                    reason,
+                    applied,
+                    gain,
+                    requests,
+                    "L1 gets another size"
+                );
+            }
+            What::WarmingShare { evidence, .. } => {
+                let (load, success) = (evidence.load, evidence.success);
+                tracing::info!(
+                    before,
+                    after,
+                    reason,
+                    applied,
+                    load,
+                    success,
+                    "warming gets another share"
+                );
+            }
+            What::OriginCalls { upstream, evidence, .. } => {
+                let (upstream, seconds, usual) =
+                    (&**upstream, evidence.seconds, evidence.usual_seconds);
+                let refused = evidence.refused;
+                tracing::info!(
+                    upstream,
+                    before,
+                    after,
+                    reason,
+                    applied,
+                    seconds,
+                    usual,
+                    refused,
+                    "another number of calls at once"
+                );
+            }
         }
     }
 }

@@ -45,17 +45,7 @@ fn a_decision_can_be_made_again_from_its_evidence() {
         }
         if let Some(change) = limit.learn(&counts) {
             decisions += 1;
-            let decision = Decision {
-                at_ms: 0,
-                before: u64::from(change.before),
-                after: u64::from(change.after),
-                applied: true,
-                what: What::OriginCalls {
-                    upstream: "default".into(),
-                    reason: change.reason,
-                    evidence: change.window,
-                },
-            };
+            let decision = Decision::of_calls("default", change, true, 0);
             assert_eq!(decision.again(), decision.after);
         }
     }
@@ -77,17 +67,7 @@ fn the_log_keeps_the_latest() {
     let mut counts = CallCounts::default();
     (0..20).for_each(|_| counts.add(CallEnd::Refused, 0, 50));
     let change = ConcurrencyLimit::new(bounds, 100).learn(&counts).unwrap();
-    log.add(Decision {
-        at_ms: 300,
-        before: 100,
-        after: u64::from(change.after),
-        applied: true,
-        what: What::OriginCalls {
-            upstream: "default".into(),
-            reason: change.reason,
-            evidence: change.window,
-        },
-    });
+    log.add(Decision::of_calls("default", change, true, 300));
     assert_eq!(log.latest().count(), KEPT + 1);
     for at_ms in 301..600 {
         log.add(Decision { at_ms, ..decision.clone() });

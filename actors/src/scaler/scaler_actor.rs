@@ -2,8 +2,9 @@
 //!
 //! Owns: the curve of L1's hit ratio, windows of what was answered, the laws of origins' limits, the log
 //! of decisions. Takes: [`SampleBatch`], [`OriginCalls`], `PressureChanged`. Answers: [`ObserveScaling`],
-//! `Ping`. Sends: `Resize`, `ObserveEvictions` to L1, `BudgetShare` to warming, `ObserveMemory` to the watchdog; sets the limits of gates. Fails how: L1
-//! keeps its size, gates their limits; what was learned is learned again.
+//! `Ping`. Sends: `Resize`, `ObserveEvictions` to L1, `BudgetShare` to warming, `ObserveMemory` to the
+//! watchdog; sets the limits of gates. Fails how: L1 keeps its size, gates their limits; what was learned is
+//! learned again.
 //! Thread: an arbiter of its own, so that learning takes no time from requests.
 
 use std::collections::BTreeMap;
@@ -29,7 +30,7 @@ use crate::message::{
     ActorState, BudgetShare, ObserveEvictions, ObserveMemory, OriginCalls, Ping, PressureChanged,
     Report, Resize, WarmingWorth, ask,
 };
-use crate::model::{Access, Entry, GateReport, Level, Outcome, PressureState, SampleBatch};
+use crate::model::{GateReport, PressureState, SampleBatch};
 use crate::settings::{ScalerMode, ScalerSettings};
 
 /// Batches that may wait; past it workers drop and count them.
@@ -116,23 +117,6 @@ impl ScalerActor {
         handle.replicas.put(addr.clone().recipient());
     }
 
-    fn learn(&mut self, access: &Access, at_ms: u64, wall_ms: u64) {
-        let is_hit = match access.outcome {
-            Outcome::Hit(Level::L1) => true,
-            Outcome::Hit(_) | Outcome::Stale | Outcome::Miss | Outcome::Coalesced => false,
-            // Nothing that L1's size could change.
-            Outcome::Bypass | Outcome::Error => return,
-        };
-        let residence = self.settings.residence_ms;
-        let fresh_for = access.fresh_until_ms.saturating_sub(wall_ms);
-        let good_for = if fresh_for == 0 { residence } else { residence.min(fresh_for) };
-        let weight = (access.size_bytes > 0)
-            .then(|| u64::from(access.size_bytes).saturating_add(Entry::OVERHEAD_BYTES as u64));
-        let until_ms = at_ms.saturating_add(good_for);
-        let key = access.key.word();
-        self.sizer.asked(&Asked { key, at_ms, until_ms, weight, is_hit });
-    }
-
     /// Asks how much memory there is, then decides.
     fn look(&mut self, ctx: &mut Context<Self>) {
         self.traffic.turn(self.clock.wall_ms());
@@ -159,8 +143,7 @@ impl ScalerActor {
         let load = self.ports.workload.load();
         let (now, now_ms) = (self.clock.now(), self.now_ms());
         let busy = self.busy.look(&load, now);
-        let gates: Vec<GateReport> =
-            self.ports.gates.iter().map(|(_, gate)| gate.report()).collect();
+        let gates = self.gates();
         let seen = Saturation::of(&load, busy, &self.ports.budget.report(), gates.iter());
         self.wanted = Some(self.replicas.look(seen, now_ms));
     }
@@ -182,16 +165,7 @@ impl ScalerActor {
 
     /// Decides how much of its budget warming may use; returns whether that is another part.
     fn decide_share(&mut self, worth: &WarmingWorth, applied: bool) -> bool {
-        let gates: Vec<GateReport> =
-            self.ports.gates.iter().map(|(_, gate)| gate.report()).collect();
-        let evidence = ShareEvidence {
-            now: self.share,
-            load: gates.iter().map(GateReport::load).fold(0.0, f64::max),
-            users_waiting: gates.iter().map(GateReport::users_waiting).fold(0, u64::saturating_add),
-            used: worth.used,
-            wasted: worth.wasted,
-            success: worth.success,
-        };
+        let evidence = ShareEvidence::of(self.share, &self.gates(), worth);
         let Some((share, reason)) = shared(&evidence) else { return false };
         let before = std::mem::replace(&mut self.share, share);
         let what = What::WarmingShare { reason, evidence };
@@ -200,9 +174,13 @@ impl ScalerActor {
         true
     }
 
+    fn gates(&self) -> Vec<GateReport> {
+        self.ports.gates.iter().map(|(_, gate)| gate.report()).collect()
+    }
+
     /// Logs a decision, and keeps it.
     fn take_down(&mut self, decision: Decision) {
-        tell(&decision);
+        decision.tell();
         self.log.add(decision);
     }
 
@@ -244,46 +222,6 @@ fn origin_report((upstream, limit): (&Arc<str>, &ConcurrencyLimit)) -> OriginRep
     OriginReport { upstream: Arc::clone(upstream), limit, usual_seconds }
 }
 
-/// Once for each decision; its evidence stands in the log of decisions.
-fn tell(decision: &Decision) {
-    let Decision { before, after, applied, what, .. } = decision;
-    let (before, after, reason) = (*before, *after, decision.reason());
-    match what {
-        What::L1Bytes { gain, evidence, .. } => {
-            let (gain, requests) = (*gain, evidence.requests);
-            tracing::info!(before, after, reason, applied, gain, requests, "L1 gets another size");
-        }
-        What::WarmingShare { evidence, .. } => {
-            let (load, success) = (evidence.load, evidence.success);
-            tracing::info!(
-                before,
-                after,
-                reason,
-                applied,
-                load,
-                success,
-                "warming gets another share"
-            );
-        }
-        What::OriginCalls { upstream, evidence, .. } => {
-            let (upstream, seconds, usual) =
-                (&**upstream, evidence.seconds, evidence.usual_seconds);
-            let refused = evidence.refused;
-            tracing::info!(
-                upstream,
-                before,
-                after,
-                reason,
-                applied,
-                seconds,
-                usual,
-                refused,
-                "another number of calls at once"
-            );
-        }
-    }
-}
-
 impl Actor for ScalerActor {
     type Context = Context<Self>;
 
@@ -301,7 +239,9 @@ impl Handler<SampleBatch> for ScalerActor {
         let at_ms = self.now_ms();
         let wall_ms = self.clock.wall_ms();
         for access in &*batch.accesses {
-            self.learn(access, at_ms, wall_ms);
+            if let Some(asked) = Asked::of(access, self.settings.residence_ms, at_ms, wall_ms) {
+                self.sizer.asked(&asked);
+            }
         }
         self.sizer.skipped(batch.dropped_accesses);
         self.accesses += u64::try_from(batch.accesses.len()).unwrap_or(0);
@@ -322,18 +262,7 @@ impl Handler<OriginCalls> for ScalerActor {
             self.limited += 1;
             gate.set_limit(change.after);
         }
-        let decision = Decision {
-            at_ms: self.clock.wall_ms(),
-            before: u64::from(change.before),
-            after: u64::from(change.after),
-            applied,
-            what: What::OriginCalls {
-                upstream: Box::from(&*upstream),
-                reason: change.reason,
-                evidence: change.window,
-            },
-        };
-        self.take_down(decision);
+        self.take_down(Decision::of_calls(&upstream, change, applied, self.clock.wall_ms()));
     }
 }
 

@@ -8,8 +8,8 @@ use crate::message::{
     BudgetShare, MemoryHandle, MemoryReport, ObserveEvictions, Slot, WarmingWorth,
 };
 use crate::model::{
-    CacheKey, CallCounts, CallEnd, CallGates, Caller, GateSettings, MemoryBudget, MemoryReading,
-    TellCalls,
+    Access, CacheKey, CallCounts, CallEnd, CallGates, Caller, GateSettings, MemoryBudget,
+    MemoryReading, Outcome, TellCalls,
 };
 use crate::scaler::{GatewayLoad, Workload};
 use crate::settings::{ReplicaSettings, SizerSettings};

@@ -7,6 +7,9 @@
 
 use serde::Serialize;
 
+use crate::message::WarmingWorth;
+use crate::model::GateReport;
+
 /// Up to this part of an origin's limit it has room.
 const ROOM_TO: f64 = 0.5;
 
@@ -40,6 +43,17 @@ pub struct ShareEvidence {
     pub wasted: u64,
     /// The part of the latest ones that was.
     pub success: f64,
+}
+
+impl ShareEvidence {
+    /// Gathers it: the share before, what `gates` have before them, and what warming came to.
+    pub fn of(now: u64, gates: &[GateReport], worth: &WarmingWorth) -> Self {
+        let WarmingWorth { used, wasted, success } = *worth;
+        let load = gates.iter().map(GateReport::load).fold(0.0, f64::max);
+        let users_waiting =
+            gates.iter().map(GateReport::users_waiting).fold(0, u64::saturating_add);
+        Self { now, load, users_waiting, used, wasted, success }
+    }
 }
 
 /// Why warming may use another part of its budget.

@@ -22,7 +22,6 @@ pub struct Clients {
 }
 
 /// A caller who has a key; goes along with its request, whatever becomes of the key meanwhile.
-#[derive(Clone)]
 pub struct Caller(pub Arc<Client>);
 
 /// What is known of a caller who has a key.

@@ -16,6 +16,7 @@ use futures_util::future::Either;
 
 use super::{conversations, guard};
 use crate::caching::format_rfc3339;
+use crate::http::in_force::Held;
 use crate::http::worker::Worker;
 use crate::telemetry::AccessLine;
 
@@ -36,12 +37,13 @@ where
         return Either::Left(guard::guarded(worker, request, service));
     }
     let arrived = (gateway.clock.now(), gateway.clock.wall_ms());
+    let in_force = worker.in_force();
     let answering = guard::guarded(Rc::clone(&worker), request, service);
-    Either::Right(async move { Ok(logged(worker, answering.await?, arrived)) })
+    Either::Right(async move { Ok(logged((worker, in_force), answering.await?, arrived)) })
 }
 
 fn logged(
-    worker: Rc<Worker>,
+    (worker, in_force): (Rc<Worker>, Rc<Held>),
     response: ServiceResponse<BoxBody>,
     (arrived, wall_ms): (Instant, u64),
 ) -> ServiceResponse<BoxBody> {
@@ -65,7 +67,15 @@ fn logged(
     };
     response.map_body(|_, body| {
         let due = if about.method == Method::HEAD { BodySize::None } else { body.size() };
-        BoxBody::new(LoggedBody { body, due, sent_bytes: 0, is_whole: false, about, worker })
+        BoxBody::new(LoggedBody {
+            body,
+            due,
+            sent_bytes: 0,
+            is_whole: false,
+            about,
+            worker,
+            in_force,
+        })
     })
 }
 
@@ -108,6 +118,7 @@ struct LoggedBody {
     is_whole: bool,
     about: About,
     worker: Rc<Worker>,
+    in_force: Rc<Held>,
 }
 
 impl MessageBody for LoggedBody {
@@ -137,10 +148,9 @@ impl MessageBody for LoggedBody {
 impl Drop for LoggedBody {
     fn drop(&mut self) {
         let gateway = &self.worker.gateway;
-        let in_force = self.worker.in_force();
         let Some(log) = &gateway.access_log else { return };
         let about = &self.about;
-        let route = in_force.routes.find(about.method.as_str(), &about.path);
+        let route = self.in_force.routes.find(about.method.as_str(), &about.path);
         // Of a body of known length no end is asked for.
         let is_whole = match self.due {
             BodySize::None => true,

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use actix_web::HttpRequest;
 use actix_web::http::header::{ACCEPT_ENCODING, HeaderValue};
+use actix_web::{HttpMessage as _, HttpRequest};
 use anteroom_actors::model::CacheKey;
 use anteroom_actors::origin::OriginCall;
 use bytes::Bytes;
@@ -14,6 +14,7 @@ use super::directives::Directives;
 use super::reading::{self, Reading, Understood};
 use super::{call, guard};
 use crate::canonical::{KeyBody, Scope};
+use crate::http::access::Caller;
 use crate::http::body;
 use crate::http::error::ApiError;
 use crate::http::in_force::InForce;
@@ -123,7 +124,7 @@ impl Asked<'_> {
             }
         }
         // The key itself is no longer among the headers.
-        if let Some(client) = guard::client_of(self.request) {
+        if let Some(Caller(client)) = self.request.extensions().get::<Caller>() {
             put(client.scope.as_bytes());
         }
         put_len(parts, self.body.len());

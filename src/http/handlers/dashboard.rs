@@ -104,7 +104,10 @@ pub async fn sign_in(
 }
 
 /// Ends this browser's session.
-pub async fn sign_out() -> HttpResponse {
+pub async fn sign_out(request: HttpRequest) -> HttpResponse {
+    if !is_json(&request) {
+        return error(HttpResponse::UnsupportedMediaType(), "ask with application/json");
+    }
     HttpResponse::Ok()
         .insert_header((SET_COOKIE, cookie("", Duration::ZERO)))
         .json(json!({"signed_in": false}))

@@ -59,22 +59,20 @@ where
         return Either::Right(Either::Left(future::ready(Ok(response))));
     }
     let admitted = match &in_force.clients {
-        Some(clients) => admit(&worker, clients, &mut request).map(Some),
-        None => Ok(None),
+        Some(clients) => admit(&worker, clients, &mut request),
+        None => Ok(()),
     };
-    let (answering, caller) = match admitted {
-        Ok(caller) => (Either::Left(service.call(request)), caller),
-        Err((error, caller)) => {
+    let answering = match admitted {
+        Ok(()) => Either::Left(service.call(request)),
+        Err(error) => {
             let response = refused(&worker, &in_force, request, arrived, &error);
-            (Either::Right(future::ready(Ok(response))), caller)
+            Either::Right(future::ready(Ok(response)))
         }
     };
     Either::Right(Either::Right(async move {
         let mut response = answering.await?;
+        tell_limits(&mut response);
         let headers = response.headers_mut();
-        if let Some(caller) = caller {
-            tell_limits(headers, &caller);
-        }
         if let Some(cors) = &in_force.cors {
             allow_reading(headers, cors, origin.as_ref());
         }
@@ -82,29 +80,21 @@ where
     }))
 }
 
-/// Finds the request's caller, takes its key out, and counts the request.
-fn admit(
-    worker: &Worker,
-    clients: &Clients,
-    request: &mut ServiceRequest,
-) -> Result<Caller, (ApiError, Option<Caller>)> {
+/// Finds the request's caller, who goes along with it, takes its key out, and counts the request.
+fn admit(worker: &Worker, clients: &Clients, request: &mut ServiceRequest) -> Result<(), ApiError> {
     let shown = {
         let mut seen = worker.keys_seen.borrow_mut();
         shown::take(request.headers_mut(), |text| seen.find(&clients.keys, text))
     };
     let client = match shown {
-        Shown::Key(position) => clients.get(position).ok_or((ApiError::Internal, None))?,
+        Shown::Key(position) => clients.get(position).ok_or(ApiError::Internal)?,
         Shown::Wrong | Shown::Nothing => {
             worker.gateway.metrics.refused_keys().inc();
-            return Err((ApiError::Unauthorised { shown: shown == Shown::Wrong }, None));
+            return Err(ApiError::Unauthorised { shown: shown == Shown::Wrong });
         }
     };
-    let caller = Caller(Arc::clone(client));
-    if let Err(wait) = client.admit() {
-        return Err((limited(client, fields::REQUESTS, wait), Some(caller)));
-    }
-    request.extensions_mut().insert(caller.clone());
-    Ok(caller)
+    request.extensions_mut().insert(Caller(Arc::clone(client)));
+    client.admit().map_err(|wait| limited(client, fields::REQUESTS, wait))
 }
 
 fn limited(client: &Client, what: &'static str, wait: Duration) -> ApiError {
@@ -200,8 +190,12 @@ fn set(headers: &mut HeaderMap, name: &'static str, value: String) {
 }
 
 /// Tells the caller what is left; the upstream's word, if any, is about the gateway's own limits.
-fn tell_limits(headers: &mut HeaderMap, Caller(client): &Caller) {
-    if let Some((policy, state)) = client.fields() {
+fn tell_limits(response: &mut ServiceResponse<BoxBody>) {
+    let extensions = response.request().extensions();
+    let fields = extensions.get::<Caller>().and_then(|Caller(client)| client.fields());
+    drop(extensions);
+    if let Some((policy, state)) = fields {
+        let headers = response.headers_mut();
         headers.insert(RATELIMIT_POLICY.clone(), policy);
         headers.insert(RATELIMIT.clone(), state);
     }

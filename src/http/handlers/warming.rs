@@ -19,6 +19,7 @@ use super::unasked::described;
 use crate::http::body;
 use crate::http::gateway::Gateway;
 use crate::http::operations::error;
+use crate::http::performance::rounded;
 
 /// Longest wait for the actor, which answers at once.
 const DEADLINE: Duration = Duration::from_secs(1);
@@ -241,9 +242,4 @@ fn progress_json(progress: &Progress) -> Value {
         "state": if progress.is_over() { "done" } else { "under_way" },
         "total": total, "ready": ready, "called": called, "failed": failed,
     })
-}
-
-/// Three digits after the point.
-fn rounded(number: f64) -> f64 {
-    (number * 1_000.0).round() / 1_000.0
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anteroom_actors::model::Encoding;
 use serde::Serialize;
 
-use super::{Gathered, Part, ratio, rounded};
+use super::{AWAY, Gathered, Part, ratio, rounded};
 use crate::savings::Saved;
 use crate::telemetry::Looked;
 
@@ -72,8 +72,6 @@ pub struct Savings {
     /// In the window.
     pub window: Option<SavedShown>,
 }
-
-const AWAY: &str = "the recorder does not answer";
 
 pub(super) fn compression(looked: Option<&Looked>, is_on: bool) -> Part<Compression> {
     let Some(looked) = looked else { return Part::degraded(AWAY, None) };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anteroom_actors::model::{Level, Outcome};
 use serde::Serialize;
 
-use super::{Gathered, Part, ratio, rounded};
+use super::{AWAY, Gathered, Part, ratio, rounded};
 use crate::telemetry::{Histogram, Looked, RELATIVE_ERROR, Stretch, Summary};
 
 /// Requests of the window.
@@ -96,8 +96,6 @@ pub struct UpstreamShown {
     /// How often a request was sent to it again.
     pub retries: u64,
 }
-
-const AWAY: &str = "the recorder does not answer";
 
 pub(super) fn requests(looked: Option<&Looked>) -> Part<Requests> {
     let Some(Looked { stretch, lasted }) = looked else { return Part::degraded(AWAY, None) };
