@@ -44,7 +44,8 @@ pub fn raise(settings: &Settings) {
 /// Returns how many files may be open at once.
 fn needed(settings: &Settings) -> u64 {
     let http = settings.upstreams.values().filter(|upstream| upstream.kind == UpstreamKind::Http);
-    let upstreams: usize = http.map(|upstream| upstream.connections).sum();
+    let threads = settings.flights.fetch_threads.saturating_add(settings.server.threads());
+    let upstreams: usize = http.map(|upstream| upstream.connections.saturating_mul(threads)).sum();
     let connections = settings.server.max_connections.saturating_add(upstreams);
     u64::try_from(connections).unwrap_or(u64::MAX).saturating_add(OWN)
 }
@@ -84,6 +85,8 @@ mod tests {
         if let Some(upstream) = settings.upstreams.get_mut("default") {
             upstream.kind = UpstreamKind::Http;
         }
-        assert_eq!(needed(&settings), 20_000 + 512 + OWN);
+        settings.server.workers = 3;
+        settings.flights.fetch_threads = 2;
+        assert_eq!(needed(&settings), 20_000 + 5 * 512 + OWN);
     }
 }

@@ -70,7 +70,9 @@ pub async fn run(operation: &Operation, asking: &Asking) -> Result<Said, Failure
         }
         Operation::Reload(_) => {
             let answer = asking.post("/api/v1/config/reload", &json!({})).await?;
-            Ok(told(asking, &answer, reloaded(&answer), true))
+            let waits = at(&answer, "needs_restart").as_array();
+            let is_done = waits.is_none_or(Vec::is_empty);
+            Ok(told(asking, &answer, reloaded(&answer), is_done))
         }
         Operation::Top(With { own, .. }) => top::run(own, asking).await,
     }

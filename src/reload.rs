@@ -4,17 +4,19 @@
 //! [`Watched`] says when the file is worth reading, [`History`] what became of it; the decision what can
 //! change without a restart is [`adopt`]'s.
 
+mod apart;
 mod follow;
 mod history;
 mod watched;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anteroom_actors::settings::KeepFor;
 use parking_lot::Mutex;
 
+use self::apart::Apart;
 pub use self::follow::follow;
 pub use self::history::{History, Outcome, Record, Trigger};
 pub use self::watched::{Stamp, Watched};
@@ -61,13 +63,18 @@ pub struct Reloads {
     /// One at a time.
     turn: tokio::sync::Mutex<()>,
     known: Mutex<Known>,
+    watched: Mutex<Watched>,
+    apart: Apart,
 }
 
 impl Reloads {
     /// Begins with the settings that were loaded at the start, by their file and sources.
     pub fn new(file: Option<PathBuf>, sources: Sources, reach: Reach) -> Self {
-        let known = Known { sources, ..Known::default() };
-        Self { file, reach, turn: tokio::sync::Mutex::default(), known: Mutex::new(known) }
+        let known = Mutex::new(Known { sources, ..Known::default() });
+        // Seen now, so that a change during the start is noticed after it.
+        let watched = Mutex::new(Watched::new(follow::stamp(&path(file.as_deref()))));
+        let (turn, apart) = (tokio::sync::Mutex::default(), Apart::new(READ_WITHIN));
+        Self { file, reach, turn, known, watched, apart }
     }
 
     /// Returns what is known of settings and reloads.
@@ -80,6 +87,17 @@ impl Reloads {
         self.file.clone()
     }
 
+    /// Looks at the file; tells whether it is to be read.
+    async fn has_changed(&self) -> bool {
+        let seen = self.stamp().await;
+        self.watched.lock().look(seen)
+    }
+
+    async fn stamp(&self) -> Option<Stamp> {
+        let file = path(self.file.as_deref());
+        self.apart.run(move || follow::stamp(&file)).await.flatten()
+    }
+
     /// Returns how often the file is to be looked at; `None`: never.
     fn watch_every(&self) -> Option<Duration> {
         let every = self.reach.current.get().settings.admin.watch_config.get();
@@ -90,6 +108,8 @@ impl Reloads {
     /// cannot be used, those in force stay, all of them.
     pub async fn reload(&self, trigger: Trigger) -> Record {
         let _turn = self.turn.lock().await;
+        let stamp = self.stamp().await;
+        self.watched.lock().was_read(stamp);
         let outcome = match self.read().await {
             Ok(wanted) => self.take_on(&wanted),
             Err(error) => Outcome::Refused(error),
@@ -109,16 +129,11 @@ impl Reloads {
 
     async fn read(&self) -> Result<Loaded, SettingsError> {
         let file = self.file.clone();
-        let load = actix_web::rt::task::spawn_blocking(move || settings::load(file.as_deref()));
-        let gone = |reason: &str| SettingsError::Unreadable {
-            path: self.file.clone().unwrap_or_default(),
-            reason: reason.to_owned(),
-        };
-        match tokio::time::timeout(READ_WITHIN, load).await {
-            Ok(Ok(loaded)) => loaded,
-            Ok(Err(_panic)) => Err(gone("the attempt failed")),
-            Err(_elapsed) => Err(gone("it takes too long")),
-        }
+        let loaded = self.apart.run(move || settings::load(file.as_deref())).await;
+        loaded.unwrap_or_else(|| {
+            let reason = "it takes too long".to_owned();
+            Err(SettingsError::Unreadable { path: path(self.file.as_deref()), reason })
+        })
     }
 
     fn take_on(&self, wanted: &Loaded) -> Outcome {
@@ -161,4 +176,9 @@ impl Reloads {
         current.put(next);
         Ok(())
     }
+}
+
+/// Returns the file that is read: without one named at the start, the default one may come.
+fn path(file: Option<&Path>) -> PathBuf {
+    file.unwrap_or(Path::new(settings::DEFAULT_FILE)).to_owned()
 }

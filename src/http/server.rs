@@ -89,10 +89,7 @@ impl Servers {
     ) -> Result<Self, ListenError> {
         let in_force = gateway.in_force();
         let settings = &in_force.settings;
-        let workers = match settings.server.workers {
-            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-            workers => workers,
-        };
+        let workers = settings.server.threads();
         let io = |key, address| move |source| ListenError::Bind { key, address, source };
         let in_api = io("server.listen", settings.server.listen);
         let api_socket = listeners.api.try_clone().map_err(&in_api)?;

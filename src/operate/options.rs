@@ -45,7 +45,7 @@ pub enum Operation {
     Warm(With<WarmOptions>),
     /// Say what a request would get, and why
     Explain(With<ExplainOptions>),
-    /// Have the gateway read its settings anew; exit code 1 where they are refused
+    /// Have the gateway read its settings anew; exit code 1 where they are refused or wait for a restart
     Reload(Connection),
     /// Watch the gateway live; q or Ctrl-C ends it
     Top(With<TopOptions>),

@@ -2,6 +2,7 @@
 
 use std::io::Read as _;
 
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{Receiver, channel};
 
 use super::terminal::Screen;
@@ -16,19 +17,25 @@ pub(super) async fn run(options: &TopOptions, asking: &Asking) -> Result<Said, F
     let mut keys = screen.has_keys().then(keys);
     let mut left = options.frames.unwrap_or(u64::MAX);
     let mut lost = None;
+    // One for all rounds: from the first on the signal ends the process no more, also while it is asked.
+    // Where it cannot be waited for it still does.
+    let mut interrupt = signal(SignalKind::interrupt()).ok();
     loop {
         screen.draw(&frame(&document, lost.as_ref(), asking.json));
         left = left.saturating_sub(1);
         if left == 0 {
             break;
         }
-        tokio::select! {
-            () = tokio::time::sleep(options.interval) => {}
-            // An error means that the signal cannot be waited for: then it ends the process itself.
-            Ok(()) = tokio::signal::ctrl_c() => break,
+        let next = async {
+            tokio::time::sleep(options.interval).await;
+            asking.get(&path).await
+        };
+        let latest = tokio::select! {
+            latest = next => latest,
+            Some(()) = interrupted(&mut interrupt) => break,
             () = pressed(&mut keys) => break,
-        }
-        match asking.get(&path).await {
+        };
+        match latest {
             Ok(latest) => (document, lost) = (latest, None),
             Err(failure) => lost = Some(failure),
         }
@@ -59,6 +66,11 @@ fn keys() -> Receiver<u8> {
         }
     });
     keys
+}
+
+/// Returns when the process is interrupted; `None` where that cannot be told.
+async fn interrupted(interrupt: &mut Option<Signal>) -> Option<()> {
+    interrupt.as_mut()?.recv().await
 }
 
 /// Returns when `q` is pressed; never, where no keys come.

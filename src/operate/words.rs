@@ -86,6 +86,10 @@ pub(super) fn reloaded(answer: &Value) -> String {
             );
         }
     }
+    for problem in at(answer, "problems").as_array().into_iter().flatten() {
+        let (key, reason) = (text(at(problem, "key")), text(at(problem, "reason")));
+        let _ = writeln!(words, "  not now: {key}: {reason}");
+    }
     words
 }
 

@@ -38,6 +38,16 @@ pub struct Server {
     pub cors: Cors,
 }
 
+impl Server {
+    /// Returns how many threads serve HTTP.
+    pub fn threads(&self) -> usize {
+        match self.workers {
+            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            workers => workers,
+        }
+    }
+}
+
 impl Default for Server {
     fn default() -> Self {
         Self {

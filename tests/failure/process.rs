@@ -4,6 +4,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use super::load;
@@ -217,12 +218,14 @@ fn the_limit_of_open_files_is_raised_or_told() {
         command.env("ANTEROOM__SERVER__MAX_CONNECTIONS", connections.to_string());
         let mut process = Process::start(command.stdout(Stdio::null()).stderr(Stdio::piped()));
         let log = BufReader::new(process.child().stderr.take().expect("a pipe"));
+        let (tell, told) = channel();
+        std::thread::spawn(move || {
+            log.lines().map_while(Result::ok).try_for_each(|line| tell.send(line))
+        });
         let mut said = String::new();
-        for line in log.lines().map_while(Result::ok) {
-            said.push_str(&line);
-            if line.contains("operations=") {
-                break;
-            }
+        while !said.contains("operations=") {
+            let line = told.recv_timeout(PATIENCE);
+            said.push_str(&line.unwrap_or_else(|_| panic!("it does not start: {said}")));
         }
         assert_eq!(said.contains("too few open files"), is_told, "{said}");
         let told = std::fs::read_to_string(format!("/proc/{}/limits", process.id()));

@@ -194,6 +194,7 @@ fn the_image_is_built_of_what_is_there_and_runs_without_rights() {
 fn the_unit_of_systemd_is_hardened_and_starts_what_there_is() {
     let unit = read("systemd/anteroom.service");
     let lines: Vec<&str> = unit.lines().filter(|line| !line.starts_with('#')).collect();
+    assert!(unit.contains("-m 644 config.yaml"), "a user made by DynamicUser reads it");
     for line in [
         "[Unit]",
         "[Service]",

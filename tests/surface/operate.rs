@@ -118,6 +118,7 @@ fn top_shows_frame_after_frame() {
     assert_eq!(frames.matches("anteroom   ok").count(), 3, "{frames}");
     assert!(!frames.contains('\x1b'), "no terminal, no codes\n{frames}");
     let lines = done(run(&gateway, &["top", "--json", "--interval", "10ms", "--frames", "2"], ""));
+    assert_eq!(lines.lines().count(), 2, "{lines}");
     for line in lines.lines() {
         let document: Value = serde_json::from_str(line).expect("a line of JSON");
         assert_eq!(document["window"]["name"], "1m");

@@ -33,7 +33,7 @@ pub struct CallCounts {
     pub refused: u32,
     /// Calls that it refused for their credential's sake.
     pub limited: u32,
-    /// Whether they had different credentials.
+    /// Whether they had different credentials, or may have had.
     pub is_mixed: bool,
     /// Seconds to the heads of all that were answered, together.
     pub seconds: f64,
@@ -43,8 +43,8 @@ pub struct CallCounts {
 }
 
 impl CallCounts {
-    /// Takes in a call by the owner of `credential`, while `under_way` were.
-    pub fn add(&mut self, end: CallEnd, credential: u64, under_way: u32) {
+    /// Takes in a call by the owner of `credential`, `None` where that is not known, while `under_way` were.
+    pub fn add(&mut self, end: CallEnd, credential: Option<u64>, under_way: u32) {
         self.most_under_way = self.most_under_way.max(under_way);
         match end {
             CallEnd::Answered(time) => {
@@ -55,8 +55,9 @@ impl CallCounts {
             CallEnd::Limited => self.limited = self.limited.saturating_add(1),
             CallEnd::Other => return,
         }
-        self.is_mixed |= self.credential.is_some_and(|first| first != credential);
-        self.credential = self.credential.or(Some(credential));
+        let is_other = self.credential.is_some_and(|first| Some(first) != credential);
+        self.is_mixed |= is_other || credential.is_none();
+        self.credential = self.credential.or(credential);
     }
 
     /// Returns how many calls there were.
@@ -78,14 +79,22 @@ mod tests {
     #[test]
     fn a_limited_credential_counts_only_where_it_is_the_only_one() {
         let mut counts = CallCounts::default();
-        counts.add(CallEnd::Limited, 7, 3);
-        counts.add(CallEnd::Refused, 7, 9);
-        counts.add(CallEnd::Answered(Duration::from_secs(2)), 7, 4);
+        counts.add(CallEnd::Limited, Some(7), 3);
+        counts.add(CallEnd::Refused, Some(7), 9);
+        counts.add(CallEnd::Answered(Duration::from_secs(2)), Some(7), 4);
         assert_eq!((counts.calls(), counts.refusals(), counts.most_under_way), (3, 2, 9));
-        counts.add(CallEnd::Other, 8, 1);
+        counts.add(CallEnd::Other, Some(8), 1);
         assert_eq!((counts.calls(), counts.refusals()), (3, 2), "it says nothing");
-        counts.add(CallEnd::Answered(Duration::from_secs(1)), 8, 1);
+        counts.add(CallEnd::Answered(Duration::from_secs(1)), Some(8), 1);
         assert_eq!((counts.calls(), counts.refusals()), (4, 1));
         assert!((counts.seconds - 3.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn where_it_is_not_known_whose_it_is_a_limited_credential_does_not_count() {
+        let mut counts = CallCounts::default();
+        counts.add(CallEnd::Limited, None, 3);
+        counts.add(CallEnd::Refused, None, 3);
+        assert_eq!((counts.calls(), counts.refusals()), (2, 1));
     }
 }

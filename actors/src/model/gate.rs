@@ -14,8 +14,8 @@ use tokio::sync::oneshot;
 
 use super::{CallCounts, CallEnd, Caller};
 
-/// Fewest calls that are told of together; more where more are under way, so that each of them was
-/// begun under the limit that is judged.
+/// Fewest calls that are told of together; more where more are under way, so that a round is about one
+/// generation of calls: those that a change of the limit found under way end in the next.
 const LEAST_TOLD: u32 = 20;
 
 /// What bounds the calls to one origin.
@@ -67,14 +67,6 @@ pub struct GateReport {
 }
 
 impl GateReport {
-    /// Returns calls under way and in line as a part of the limit.
-    pub fn load(&self) -> f64 {
-        let calls = self.waiting_now().saturating_add(u64::from(self.under_way));
-        #[expect(clippy::cast_precision_loss, reason = "a ratio needs no more than 53 bits")]
-        let calls = calls as f64;
-        calls / f64::from(self.limit.max(1))
-    }
-
     /// Returns how many calls of users are in line.
     pub fn users_waiting(&self) -> u64 {
         let [users, _background] = self.waiting;
@@ -115,7 +107,7 @@ struct Inner {
 /// One in line. Numbers grow, so that a line is sorted by them.
 struct Waiting {
     number: u64,
-    credential: u64,
+    credential: Option<u64>,
     granted: oneshot::Sender<CallPlace>,
 }
 
@@ -144,13 +136,15 @@ impl CallGate {
         Self { shared: Arc::new(Shared { upstream, settings, inner: Mutex::new(inner), tell }) }
     }
 
-    /// Returns a place for a call with `credential`, waiting for it in line.
+    /// Returns a place for a call with `credential`, zero where it is one of several that are not told
+    /// apart, waiting for it in line.
     ///
     /// # Errors
     ///
     /// [`NoPlace`] when there is none in time, or the line is full.
     pub async fn enter(&self, caller: Caller, credential: u64) -> Result<CallPlace, NoPlace> {
-        let credential = if self.shared.settings.one_credential { 0 } else { credential };
+        let known = (credential != 0).then_some(credential);
+        let credential = if self.shared.settings.one_credential { Some(0) } else { known };
         let (number, granted) = match self.line_up(caller, credential) {
             Entered::At(place) => return Ok(place),
             Entered::InLine(number, granted) => (number, granted),
@@ -205,7 +199,7 @@ impl CallGate {
         NoPlace { retry_after: self.shared.settings.wait.max(Duration::from_secs(1)) }
     }
 
-    fn line_up(&self, caller: Caller, credential: u64) -> Entered {
+    fn line_up(&self, caller: Caller, credential: Option<u64>) -> Entered {
         let mut inner = self.shared.inner.lock();
         if inner.is_free_for(caller) {
             inner.under_way += 1;
@@ -234,7 +228,7 @@ impl CallGate {
         Entered::InLine(number, receiver)
     }
 
-    fn place(&self, credential: u64) -> CallPlace {
+    fn place(&self, credential: Option<u64>) -> CallPlace {
         CallPlace { gate: self.clone(), credential }
     }
 
@@ -300,7 +294,7 @@ impl Drop for InLine<'_> {
 /// A call under way; dropped at its end.
 pub struct CallPlace {
     gate: CallGate,
-    credential: u64,
+    credential: Option<u64>,
 }
 
 impl CallPlace {

@@ -66,11 +66,12 @@ pub(super) async fn place(
     let Some(gate) = gates.get(&call.upstream) else { return Ok(None) };
     if caller == Caller::Background {
         let entering = pin!(gate.enter(caller, call.scope));
-        match select(entering, pin!(writer.until_followed())).await {
-            Either::Left((place, _)) => {
+        // Who follows is asked for first: one who has joined by now is not refused as the background is.
+        match select(pin!(writer.until_followed()), entering).await {
+            Either::Left(((), _)) => {}
+            Either::Right((place, _)) => {
                 return place.map(Some).map_err(|full| no_place(call, full));
             }
-            Either::Right(((), _)) => {}
         }
     }
     let entering = pin!(gate.enter(Caller::User, call.scope));

@@ -15,7 +15,7 @@ fn limit() -> ConcurrencyLimit {
 fn window(end: CallEnd, under_way: u32) -> CallCounts {
     let mut counts = CallCounts::default();
     for _ in 0..under_way.max(20) {
-        counts.add(end, 0, under_way);
+        counts.add(end, Some(0), under_way);
     }
     counts
 }
@@ -39,7 +39,7 @@ fn a_steady_origin_keeps_its_limit() {
     for round in 0..100 {
         let mut counts = CallCounts::default();
         for ms in [300, 2_200, 900, 200, 12_000].into_iter().cycle().skip(round).take(151) {
-            counts.add(in_ms(ms), 0, 150);
+            counts.add(in_ms(ms), Some(0), 150);
         }
         limit.learn(&counts);
     }
@@ -62,15 +62,15 @@ fn one_refusal_among_many_calls_and_what_is_no_sign_of_load_cut_nothing() {
     let mut limit = limit();
     for _ in 0..50 {
         let mut counts = window(in_ms(500), 200);
-        counts.add(CallEnd::Refused, 0, 200);
+        counts.add(CallEnd::Refused, Some(0), 200);
         limit.learn(&counts);
     }
     assert_eq!(limit.limit(), 200);
     assert_eq!(limit.learn(&CallCounts::default()), None);
     // One credential's limit is not that of the others.
     let mut counts = CallCounts::default();
-    (0..20).for_each(|_| counts.add(CallEnd::Limited, 1, 100));
-    counts.add(in_ms(500), 2, 100);
+    (0..20).for_each(|_| counts.add(CallEnd::Limited, Some(1), 100));
+    counts.add(in_ms(500), Some(2), 100);
     assert_eq!(limit.learn(&counts), None);
     assert_eq!(limit.limit(), 200);
     assert!(limit.learn(&window(CallEnd::Limited, 100)).is_some(), "where it is the only one");

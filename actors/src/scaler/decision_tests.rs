@@ -41,7 +41,7 @@ fn a_decision_can_be_made_again_from_its_evidence() {
         let seconds = if number < 25 { 1 } else { 9 };
         let mut counts = CallCounts::default();
         for _ in 0..60 {
-            counts.add(CallEnd::Answered(Duration::from_secs(seconds)), 0, 60);
+            counts.add(CallEnd::Answered(Duration::from_secs(seconds)), Some(0), 60);
         }
         if let Some(change) = limit.learn(&counts) {
             decisions += 1;
@@ -65,7 +65,7 @@ fn the_log_keeps_the_latest() {
     // Those of another kind have their own room.
     let bounds = ConcurrencySettings { least: 1, most: 100 };
     let mut counts = CallCounts::default();
-    (0..20).for_each(|_| counts.add(CallEnd::Refused, 0, 50));
+    (0..20).for_each(|_| counts.add(CallEnd::Refused, Some(0), 50));
     let change = ConcurrencyLimit::new(bounds, 100).learn(&counts).unwrap();
     log.add(Decision::of_calls("default", change, true, 300));
     assert_eq!(log.latest().count(), KEPT + 1);

@@ -36,6 +36,14 @@ pub use traffic::TrafficReport;
 pub use warming_share::{ShareEvidence, ShareReason, shared};
 pub use workload::{GatewayLoad, Workload};
 
+use crate::model::GateReport;
+
+/// Returns an origin's calls, those in line too, as a part of its limit.
+fn load_of(gate: &GateReport) -> f64 {
+    let calls = gate.waiting_now().saturating_add(u64::from(gate.under_way));
+    ratio(calls, u64::from(gate.limit.max(1)))
+}
+
 /// Returns `part` of `whole` as a fraction; 0 of nothing.
 #[expect(clippy::cast_precision_loss, reason = "a ratio needs no more than 53 bits")]
 pub(crate) fn ratio(part: u64, whole: u64) -> f64 {

@@ -82,7 +82,7 @@ fn of_gate(gate: &GateReport) -> f64 {
     if gate.limit < gate.settings.most {
         return 0.0;
     }
-    gate.load()
+    super::load_of(gate)
 }
 
 /// How many gateways are wanted for the load of this one, and why.

@@ -1,8 +1,8 @@
 //! The actor that sizes L1, and limits the calls to origins, by what is measured.
 //!
-//! Owns: the curve of L1's hit ratio, windows of what was answered, the laws of origins' limits, the log
-//! of decisions. Takes: [`SampleBatch`], [`OriginCalls`], `PressureChanged`. Answers: [`ObserveScaling`],
-//! `Ping`. Sends: `Resize`, `ObserveEvictions` to L1, `BudgetShare` to warming, `ObserveMemory` to the
+//! Owns: the curve of L1's hit ratio, windows of what was answered, the laws of origins' limits, warming's
+//! share, the number of gateways wanted, the log of decisions. Takes: [`SampleBatch`], [`OriginCalls`],
+//! `PressureChanged`. Answers: [`ObserveScaling`], [`ObserveReplicas`], `Ping`. Sends: `Resize`, `ObserveEvictions` to L1, `BudgetShare` to warming, `ObserveMemory` to the
 //! watchdog; sets the limits of gates. Fails how: L1 keeps its size, gates their limits; what was learned is
 //! learned again.
 //! Thread: an arbiter of its own, so that learning takes no time from requests.
@@ -64,7 +64,6 @@ pub struct ScalerActor {
     ports: ScalerPorts,
     clock: SharedClock,
     started_at: Instant,
-    pressure: PressureState,
     allowed_bytes: u64,
     accesses: u64,
     skipped: u64,
@@ -86,7 +85,7 @@ impl ScalerActor {
         let sizer = L1Sizer::new(settings.sizer, settings.l1_bytes);
         let started_at = clock.now();
         Self {
-            traffic: Traffic::new(clock.wall_ms()),
+            traffic: Traffic::new(0),
             allowed_bytes: settings.l1_bytes,
             replicas: ReplicaPolicy::new(settings.replicas),
             settings,
@@ -99,7 +98,6 @@ impl ScalerActor {
             ports,
             clock,
             started_at,
-            pressure: PressureState::Nominal,
             accesses: 0,
             skipped: 0,
             resizes: 0,
@@ -119,7 +117,7 @@ impl ScalerActor {
 
     /// Asks how much memory there is, then decides.
     fn look(&mut self, ctx: &mut Context<Self>) {
-        self.traffic.turn(self.clock.wall_ms());
+        self.traffic.turn(self.now_ms());
         self.look_at_load();
         self.look_at_warming(ctx);
         let evictions = ask(&self.ports.evictions, ObserveEvictions, ASK_DEADLINE);
@@ -132,7 +130,6 @@ impl ScalerActor {
         ctx.spawn(memory.into_actor(self).map(|report, scaler, ctx| {
             if let Ok(report) = report {
                 let now_bytes = scaler.sizer.now_bytes();
-                scaler.pressure = report.state;
                 scaler.allowed_bytes = headroom::allowed(now_bytes, &report.reading, report.state);
             }
             scaler.decide(ctx);
@@ -192,9 +189,9 @@ impl ScalerActor {
 
     fn decide(&mut self, ctx: &mut Context<Self>) {
         let applies = self.settings.mode == ScalerMode::On;
-        let decided = self.sizer.decide(self.allowed_bytes, self.clock.wall_ms());
+        let decided = self.sizer.decide(self.allowed_bytes, self.now_ms());
         if let Some(mut decision) = decided {
-            decision.applied = applies;
+            (decision.applied, decision.at_ms) = (applies, self.clock.wall_ms());
             if applies {
                 self.resizes += 1;
                 self.resize(decision.after, ctx);
@@ -270,7 +267,6 @@ impl Handler<PressureChanged> for ScalerActor {
     type Result = ();
 
     fn handle(&mut self, message: PressureChanged, ctx: &mut Self::Context) {
-        self.pressure = message.state;
         if message.state > PressureState::Nominal {
             let now_bytes = self.sizer.now_bytes();
             self.allowed_bytes =

@@ -240,7 +240,7 @@ fn advice_alone_changes_nothing() {
 /// Tells of a round of calls at `up`.
 async fn calls(play: &Play, end: CallEnd, under_way: u32) {
     let mut counts = CallCounts::default();
-    (0..under_way.max(20)).for_each(|_| counts.add(end, 0, under_way));
+    (0..under_way.max(20)).for_each(|_| counts.add(end, Some(0), under_way));
     ask(&play.handle.calls, OriginCalls { upstream: "up".into(), counts }, DEADLINE).await.unwrap();
 }
 

@@ -25,9 +25,9 @@ pub struct TrafficReport {
     pub evictions: u64,
     /// Part of them that ended with an error of the gateway's own.
     pub errors: f64,
-    /// Calls of origins.
+    /// Calls of origins, and those that were not let through.
     pub calls: u64,
-    /// Part of these that failed.
+    /// Part of these that failed, or were not let through.
     pub failed_calls: f64,
     /// Milliseconds within which half of the calls had their answer's head, to a power of two.
     pub call_ms_half: u64,
@@ -53,7 +53,7 @@ pub(super) struct Traffic {
     newer: Window,
     begun_ms: u64,
     /// Evictions since L1's start, as last heard.
-    evicted: u64,
+    evicted: Option<u64>,
 }
 
 impl Traffic {
@@ -75,7 +75,8 @@ impl Traffic {
 
     /// Takes in how many entries L1 has evicted since its start; fewer than before are those of another L1.
     pub(super) fn evicted(&mut self, ever: u64) {
-        let before = std::mem::replace(&mut self.evicted, ever);
+        // What was evicted before it was first asked for is not of late.
+        let before = self.evicted.replace(ever).unwrap_or(ever);
         self.newer.evictions += ever.checked_sub(before).unwrap_or(ever);
     }
 
@@ -178,8 +179,9 @@ mod tests {
         traffic.take(&batch(Outcome::Miss, Some(700), 18));
         traffic.take(&batch(Outcome::Miss, Some(3), 2));
         traffic.take(&batch(Outcome::Error, None, 10));
-        traffic.evicted(7);
-        traffic.evicted(7);
+        traffic.evicted(100);
+        traffic.evicted(107);
+        traffic.evicted(107);
         // Of another L1.
         traffic.evicted(2);
         let expected = TrafficReport {

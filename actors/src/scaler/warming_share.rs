@@ -49,7 +49,7 @@ impl ShareEvidence {
     /// Gathers it: the share before, what `gates` have before them, and what warming came to.
     pub fn of(now: u64, gates: &[GateReport], worth: &WarmingWorth) -> Self {
         let WarmingWorth { used, wasted, success } = *worth;
-        let load = gates.iter().map(GateReport::load).fold(0.0, f64::max);
+        let load = gates.iter().map(super::load_of).fold(0.0, f64::max);
         let users_waiting =
             gates.iter().map(GateReport::users_waiting).fold(0, u64::saturating_add);
         Self { now, load, users_waiting, used, wasted, success }

@@ -1,7 +1,7 @@
 //! The actor that has ready what will be asked for next.
 //!
 //! Owns: the [`Desk`]: patterns, requests, the queue, the ledger, the budget. Answers: [`WarmStart`],
-//! [`WarmNow`], [`ObserveWarming`], `Flush`, `Ping`; takes `SampleBatch`, [`Remember`],
+//! [`WarmNow`], [`ObserveWarming`], `BudgetShare`, `Flush`, `Ping`; takes `SampleBatch`, [`Remember`],
 //! `PressureChanged`, [`Look`]. Sends: `WarmRoom`, `Peek` to L1; `Promote`, `Warm` to the resolver.
 //! Fails how: what was learned is lost, nothing is warmed until its successor has learned; what was
 //! under way goes on. Thread: an arbiter of its own, as it owns a timer.

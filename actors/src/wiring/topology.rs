@@ -59,7 +59,8 @@ pub struct Plan {
     pub flights: FlightSettings,
     /// What has answers ready before they are asked for, where it is on.
     pub warming: Option<WarmingPlan>,
-    /// What sizes L1 and limits calls; nothing where both keep their bounds.
+    /// What sizes L1, limits calls and warming, and tells how many gateways are wanted; nothing where all keep
+    /// their bounds.
     pub scaler: Option<ScalerPlan>,
     /// How the sentinel watches.
     pub sentinel: SentinelSettings,
@@ -132,7 +133,7 @@ pub struct Topology {
     pub versions: Versions,
     /// Has answers ready before they are asked for.
     pub warming: WarmingHandle,
-    /// Sizes L1.
+    /// Sizes L1, limits calls and warming, tells how many gateways are wanted.
     pub scaler: ScalerHandle,
     /// Those who learn from traffic.
     pub learners: Arc<[Slot<SampleBatch>]>,
