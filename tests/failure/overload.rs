@@ -1,6 +1,5 @@
 //! Far more at once than the gateway lets in, while a level answers nobody.
 
-use crate::support::client::Connection;
 use crate::support::fault_proxy::{FaultProxy, Mode};
 use crate::support::gateway::prompt;
 use crate::support::provider::{Gate, Reply};
@@ -32,14 +31,7 @@ fn of_thousands_at_once_those_past_the_bound_are_shed_and_hits_go_on() {
     let before = gateway.rss_bytes();
 
     let asked: Vec<_> = (0..AT_ONCE).map(|number| load::new(&number.to_string())).collect();
-    let mut waiting: Vec<_> = asked
-        .iter()
-        .map(|request| {
-            let mut connection = Connection::open(gateway.api());
-            connection.ask(request).expect("an open connection");
-            connection
-        })
-        .collect();
+    let mut waiting = gateway.ask_all(&asked);
     provider.wait_for_calls(1 + LET_IN);
     assert_eq!(known().cache(), "HIT L1", "whatever waits elsewhere");
     let grown = gateway.rss_bytes().saturating_sub(before);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::client::{Connection, Request};
+use crate::support::client::Request;
 use crate::support::deadline::{PATIENCE, poll};
 use crate::support::gateway::{Gateway, chat, prompt};
 use crate::support::provider::{Gate, Provider, answer};
@@ -100,14 +100,7 @@ fn a_gateway_with_many_requests_under_way_wants_more_of_its_kind() {
         .env("ANTEROOM__SCALER__REPLICA_TARGET", 50)
         .start();
     let requests: Vec<_> = (0..10).map(|number| chat(prompt(&format!("held {number}")))).collect();
-    let asked: Vec<_> = requests
-        .iter()
-        .map(|request| {
-            let mut connection = Connection::open(gateway.api());
-            connection.ask(request).expect("an open connection");
-            connection
-        })
-        .collect();
+    let asked = gateway.ask_all(&requests);
     provider.wait_for_calls(10);
     // All of ten places, of which half should be taken.
     let wanted = poll(PATIENCE, || {

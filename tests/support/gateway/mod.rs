@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 pub use self::builder::Builder;
 use self::running::Running;
-use super::client::{Incoming, Request, Response};
+use super::client::{Connection, Incoming, Request, Response};
 use super::deadline::{self, PATIENCE};
 use super::process;
 
@@ -100,6 +100,17 @@ impl Gateway {
             let answers = callers.into_iter().map(|caller| caller.join());
             answers.map(|answer| answer.expect("its panic stands above")).collect()
         })
+    }
+
+    /// Asks for each of `requests` on a connection of its own, and reads no answer yet.
+    #[track_caller]
+    pub fn ask_all(&self, requests: &[Request]) -> Vec<Connection> {
+        let ask = |request| {
+            let mut connection = Connection::open(self.api());
+            connection.ask(request).expect("an open connection");
+            connection
+        };
+        requests.iter().map(ask).collect()
     }
 
     /// Returns `/health/actors`.
