@@ -120,12 +120,7 @@ impl ScalerActor {
         self.traffic.turn(self.now_ms());
         self.look_at_load();
         self.look_at_warming(ctx);
-        let evictions = ask(&self.ports.evictions, ObserveEvictions, ASK_DEADLINE);
-        ctx.spawn(evictions.into_actor(self).map(|ever, scaler, _| {
-            if let Ok(ever) = ever {
-                scaler.traffic.evicted(ever);
-            }
-        }));
+        self.look_at_evictions(ctx);
         let memory = ask(&self.ports.memory.observe, ObserveMemory, ASK_DEADLINE);
         ctx.spawn(memory.into_actor(self).map(|report, scaler, ctx| {
             if let Ok(report) = report {
@@ -133,6 +128,15 @@ impl ScalerActor {
                 scaler.allowed_bytes = headroom::allowed(now_bytes, &report.reading, report.state);
             }
             scaler.decide(ctx);
+        }));
+    }
+
+    fn look_at_evictions(&mut self, ctx: &mut Context<Self>) {
+        let evictions = ask(&self.ports.evictions, ObserveEvictions, ASK_DEADLINE);
+        ctx.spawn(evictions.into_actor(self).map(|ever, scaler, _| {
+            if let Ok(ever) = ever {
+                scaler.traffic.evicted(ever);
+            }
         }));
     }
 
@@ -225,6 +229,8 @@ impl Actor for ScalerActor {
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX);
         self.look_at_load();
+        // Those of L1 until now are not of late.
+        self.look_at_evictions(ctx);
         ctx.run_interval(self.settings.interval, Self::look);
     }
 }

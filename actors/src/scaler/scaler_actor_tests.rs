@@ -22,6 +22,7 @@ const DEADLINE: Duration = Duration::from_secs(20);
 struct Stage {
     sizes: Arc<Mutex<Vec<u64>>>,
     shares: Arc<Mutex<Vec<u64>>>,
+    evictions: Arc<Mutex<u64>>,
     worth: Arc<Mutex<WarmingWorth>>,
     memory: Arc<Mutex<MemoryReport>>,
 }
@@ -43,7 +44,7 @@ impl Handler<ObserveEvictions> for Stage {
     type Result = u64;
 
     fn handle(&mut self, _: ObserveEvictions, _: &mut Self::Context) -> Self::Result {
-        7
+        *self.evictions.lock()
     }
 }
 
@@ -116,6 +117,7 @@ impl Play {
         let stage = Stage {
             sizes: Arc::default(),
             shares: Arc::default(),
+            evictions: Arc::new(Mutex::new(100)),
             worth: Arc::default(),
             memory: Arc::new(Mutex::new(report)),
         };
@@ -285,6 +287,7 @@ fn warming_gets_the_part_of_its_budget_that_it_is_worth_and_the_origin_has_room_
         let last = || play.stage.shares.lock().last().copied();
         play.pass().await;
         assert_eq!(last(), Some(100), "told again in case it was re-created");
+        *play.stage.evictions.lock() += 7;
         *play.stage.worth.lock() = WarmingWorth { used: 5, wasted: 50, success: 0.2 };
         play.pass().await;
         play.pass().await;
