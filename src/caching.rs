@@ -113,7 +113,7 @@ mod validation;
 mod vary;
 
 pub use cache_control::{RequestDirectives, ResponseDirectives, Restriction};
-pub use date::{format_http_date, format_rfc3339, parse_http_date};
+pub use date::{format_http_date, format_rfc3339, parse_http_date, parse_rfc3339};
 pub use fields::{FOREVER_S, Field, Fields};
 pub use freshness::{
     Cause, Exchange, Heuristic, Life, Lifetime, LifetimeSource, Rules, StaleUse, StaleWindows,

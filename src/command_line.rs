@@ -128,8 +128,12 @@ pub fn check(loaded: &Loaded) -> String {
 mod tests {
     use clap::CommandFactory;
 
+    use std::path::Path;
+
     use super::*;
+    use crate::replay::lifetimes::Lifetimes;
     use crate::replay::options::Warming;
+    use crate::settings::Settings;
 
     fn parsed(arguments: &[&str]) -> Option<CommandLine> {
         let arguments = std::iter::once(&"anteroom").chain(arguments);
@@ -169,13 +173,14 @@ mod tests {
         };
         let plain = replay(&[]).unwrap();
         assert_eq!((plain.l1_entries_of(1_739), plain.l1_entries_of(0)), (174, 1));
-        assert_eq!(plain.lifetimes(), crate::replay::lifetimes::Lifetimes::default());
+        assert_eq!(plain.lifetimes(), Lifetimes::default());
         assert_eq!(replay(&["--l1-share", "0.25"]).unwrap().l1_entries_of(1_739), 435);
         assert_eq!(replay(&["--l1-entries=7", "--json"]).unwrap().l1_entries_of(1_739), 7);
         let warming = |arguments: &[&str]| replay(arguments).unwrap().warming;
         assert_eq!(warming(&[]), Warming::Off);
         assert_eq!(warming(&["--warming", "on"]), Warming::On);
         assert_eq!(replay(&["--ttl", "l1=60"]).unwrap().lifetimes().l1_ms, 60_000);
+        assert_eq!(replay(&["--from-log", "a.jsonl"]), None, "one log");
         for refused in [
             &["--l1-share", "0"][..],
             &["--l1-share", "1.1"],
@@ -187,6 +192,26 @@ mod tests {
         ] {
             assert_eq!(replay(refused), None, "{refused:?}");
         }
+    }
+
+    /// What the command line leaves open is as the settings say.
+    #[test]
+    fn a_log_of_calls_meets_a_gateway_of_the_settings() {
+        let replay = |arguments: &[&str]| {
+            let arguments = [&["replay", "--from-log", "a.jsonl"], arguments].concat();
+            match parsed(&arguments).unwrap().command {
+                Command::Replay(options) => options.or_as_in(&Settings::default()),
+                other => panic!("{other:?}"),
+            }
+        };
+        let plain = replay(&[]);
+        assert_eq!(plain.log.from_log.as_deref(), Some(Path::new("a.jsonl")));
+        assert_eq!((plain.log.keys.as_ref(), plain.l1_entries_of(50)), (None, 1_000));
+        // Without Redis there is no L2.
+        assert_eq!(plain.lifetimes(), "l1=300,l2=0,l3=7200".parse().unwrap());
+        assert_eq!(replay(&["--l1-share=0.1", "--ttl=l1=60"]).l1_entries_of(50), 5);
+        assert_eq!(replay(&["--ttl=l1=60"]).lifetimes().l2_ms, 1_800_000);
+        assert_eq!(replay(&["--no-lifetimes"]).lifetimes(), Lifetimes::NONE);
     }
 
     #[test]

@@ -3,13 +3,14 @@
 mod allocator;
 
 use std::io::{Read, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anteroom::command_line::{self, Command};
 use anteroom::http::access::digest_line;
 use anteroom::http::reshape::Reshaper;
 use anteroom::operate::{self, Asking, Operation};
-use anteroom::replay::options::ReplayOptions;
+use anteroom::replay::options::{LogFile, ReplayOptions};
 use anteroom::replay::progress::Progress;
 use anteroom::settings::{self, Loaded, Settings};
 use anteroom::{replay, serve, telemetry};
@@ -21,7 +22,7 @@ fn main() -> ExitCode {
     let command_line = command_line::parse();
     match &command_line.command {
         Command::DigestKey => return digest_key(),
-        Command::Replay(options) => return replay(options),
+        Command::Replay(options) => return replay(options, command_line.config.as_deref()),
         Command::Schema => return print(&settings::schema()),
         Command::Completions { shell } => return completions(*shell),
         Command::Serve | Command::Check | Command::Operate(_) => {}
@@ -68,11 +69,25 @@ fn digest_key() -> ExitCode {
     }
 }
 
-fn replay(options: &ReplayOptions) -> ExitCode {
-    match replay::run(options, &Progress::on_terminal()) {
+/// Only a log of AI calls needs settings: it is met as a gateway of these would.
+fn replay(options: &ReplayOptions, config: Option<&Path>) -> ExitCode {
+    let progress = if options.json { Progress::none() } else { Progress::on_terminal() };
+    let replayed = match &options.log {
+        LogFile { from_log: Some(file), .. } => match settings::load(config) {
+            Ok(loaded) => replay::run_log(file, &loaded.settings, options, &progress)
+                .map_err(|error| error.to_string()),
+            Err(error) => return refuse(&error.to_string(), UNUSABLE),
+        },
+        LogFile { keys: Some(file), .. } => {
+            replay::run(file, options, &progress).map_err(|error| error.to_string())
+        }
+        // The command line has one of them.
+        LogFile { .. } => return ExitCode::from(UNUSABLE),
+    };
+    match replayed {
         Ok(report) if options.json => print(&report.json()),
         Ok(report) => print(&report.to_string()),
-        Err(error) => refuse(&error.to_string(), 1),
+        Err(error) => refuse(&error, 1),
     }
 }
 

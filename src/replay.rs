@@ -1,7 +1,8 @@
 //! What the cache would have done with a log of requests: the gateway's own deciders under a virtual
 //! clock, and yardsticks beside them.
 //!
-//! * [`options`]: what is asked for; [`trace`]: the log; [`progress`]: how far it is.
+//! * [`options`]: what is asked for; [`trace`]: a log of keys; [`log`]: a log of AI calls;
+//!   [`progress`]: how far it is.
 //! * [`levels`]: L1 by the gateway's own policy, L2 and L3 as lifetimes.
 //! * [`warmer`]: the levels with what the gateway's own forecast brings to L1 beforehand.
 //! * [`scaler`]: the size that L1 gets, and what it would hit at others.
@@ -13,6 +14,7 @@
 
 pub mod levels;
 pub mod lifetimes;
+pub mod log;
 pub mod optimum;
 pub mod options;
 pub mod progress;
@@ -23,31 +25,78 @@ pub mod warmer;
 pub mod yardsticks;
 
 use std::fs::File;
+use std::io;
+use std::path::Path;
 
 use levels::Levels;
+use lifetimes::Found;
+use log::LogError;
+use log::savings::Spared;
 use optimum::Optimum;
 use options::{ReplayOptions, Switch, Warming};
-use progress::Progress;
+use progress::{Followed, Progress};
 use report::{L1Report, Report};
 use scaler::Scaler;
 use trace::{Trace, TraceError};
 use warmer::{Warmer, WarmingReport};
 use yardsticks::{PlainLru, Unbounded};
 
-/// Replays a log.
+use crate::settings::Settings;
+
+/// Replays a log of keys.
 ///
 /// # Errors
 ///
 /// The log cannot be read, or a line of it is none.
-pub fn run(options: &ReplayOptions, progress: &Progress) -> Result<Report, TraceError> {
-    let file = File::open(&options.file).map_err(TraceError::Open)?;
-    let bytes = file.metadata().map_or(0, |metadata| metadata.len());
-    let trace = trace::read(progress.follow("reading", bytes, file))?;
+pub fn run(
+    file: &Path,
+    options: &ReplayOptions,
+    progress: &Progress,
+) -> Result<Report, TraceError> {
+    let source = open(file, progress).map_err(TraceError::Open)?;
+    let trace = trace::read(source)?;
     Ok(replay(options, &trace, progress))
+}
+
+/// Replays a log of AI calls as a gateway of these settings would have met them.
+///
+/// # Errors
+///
+/// The log cannot be read, or is none.
+pub fn run_log(
+    file: &Path,
+    settings: &Settings,
+    options: &ReplayOptions,
+    progress: &Progress,
+) -> Result<Report, LogError> {
+    let source = open(file, progress).map_err(LogError::Open)?;
+    let log = log::read(source, settings)?;
+    let mut spared = Spared::of(&log);
+    let options = options.or_as_in(settings);
+    let report = replay_to(&options, &log.trace, progress, |position, found| {
+        spared.count(position, found);
+    });
+    Ok(Report { log: Some(spared.report()), ..report })
+}
+
+fn open(file: &Path, progress: &Progress) -> io::Result<Followed<File>> {
+    let file = File::open(file)?;
+    let bytes = file.metadata().map_or(0, |metadata| metadata.len());
+    Ok(progress.follow("reading", bytes, file))
 }
 
 /// Replays a log that has been read.
 pub fn replay(options: &ReplayOptions, trace: &Trace, progress: &Progress) -> Report {
+    replay_to(options, trace, progress, |_, _| {})
+}
+
+/// As [`replay`]; `listener` hears of each request, by its position, where it was found.
+fn replay_to(
+    options: &ReplayOptions,
+    trace: &Trace,
+    progress: &Progress,
+    mut listener: impl FnMut(usize, Found),
+) -> Report {
     let entries = options.l1_entries_of(trace.keys());
     let lifetimes = options.lifetimes();
     let sizes = options.scaler == Switch::On;
@@ -64,11 +113,9 @@ pub fn replay(options: &ReplayOptions, trace: &Trace, progress: &Progress) -> Re
     let mut lru = PlainLru::new(entries, lifetimes);
     let mut optimum = Optimum::new(entries, lifetimes, trace);
     let mut bar = progress.bar("replaying", trace.requests().len() as u64);
-    for request in trace.requests() {
+    for (position, request) in trace.requests().iter().enumerate() {
         let found = levels.ask(request);
-        if let Some(warmer) = &mut warmer {
-            warmer.ask(request);
-        }
+        listener(position, warmer.as_mut().map_or(found, |warmer| warmer.ask(request)));
         let resized = scaler.as_mut().and_then(|it| it.answered(request, found, &levels));
         if let Some(entries) = resized {
             levels.resize(entries);
@@ -100,6 +147,7 @@ pub fn replay(options: &ReplayOptions, trace: &Trace, progress: &Progress) -> Re
         scaler,
         curve,
         peak_bytes: levels.peak_bytes(),
+        log: None,
         setting: report::Setting {
             l1_entries: entries,
             lifetimes,

@@ -1,8 +1,10 @@
 //! Dates in field values (RFC 9110 §5.6.7).
 
 mod calendar;
+mod rfc3339;
 
 use self::calendar::{Day, MS_A_DAY};
+pub use self::rfc3339::parse_rfc3339;
 use super::fields::trim_ows;
 
 const MONTHS: [&str; 12] =

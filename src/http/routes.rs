@@ -1,5 +1,6 @@
 //! Which route a request takes.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,11 @@ use actix_web::http::header::HeaderName;
 use anteroom_actors::model::{Label, LabelKind, Lifetimes};
 
 use super::handlers::STEERING_HEADERS;
-use crate::canonical::{CREDENTIAL_HEADERS, KeepRules, Profile, Uncounted};
+use super::shape::fields_query;
+use crate::canonical::{
+    CREDENTIAL_HEADERS, Canonical, JsonError, KeepRules, Profile, Uncounted, canonicalise,
+};
+use crate::embeddings::normal_form;
 use crate::forms;
 use crate::settings::{Scope as ScopeKind, Settings, UpstreamKind};
 
@@ -207,10 +212,41 @@ impl Route {
         self.heed_origin.unwrap_or(matches!(method, "GET" | "HEAD"))
     }
 
+    /// Returns the query that counts: without the fields that are taken of the answer.
+    pub fn counted_query<'a>(&self, query: Option<&'a str>) -> Option<Cow<'a, str>> {
+        let query = query?;
+        if self.fields_query {
+            fields_query::without(query).map(Cow::Owned)
+        } else {
+            Some(Cow::Borrowed(query))
+        }
+    }
+
+    /// Returns why a request of this body goes past the cache, as a token; `None` where it does not.
+    pub fn bypass_reason(&self, body: &Canonical) -> Option<&'static str> {
+        self.profile.bypass_reason(body).or_else(|| self.keep.reason(body))
+    }
+
     /// A cached GET answers HEAD, too (RFC 9110 §9.3.2).
     fn takes(&self, method: &str) -> bool {
         let is_answered = |own: &str| self.cached && own == "GET" && method == "HEAD";
         self.methods.iter().any(|own| own == "*" || own == method || is_answered(own))
+    }
+}
+
+/// Brings a body of an API into the form that is keyed.
+///
+/// # Errors
+///
+/// It has no single meaning.
+pub fn canonical_body(
+    profile: Profile,
+    uncounted: &[Uncounted],
+    body: &[u8],
+) -> Result<Canonical, JsonError> {
+    match profile {
+        Profile::Embeddings => canonicalise(&normal_form(body), uncounted),
+        _ => canonicalise(body, uncounted),
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::lifetimes::Lifetimes;
+use crate::settings::{HumanDuration, Settings};
 
 /// L1's size where none is named, as a share of the log's keys.
 const L1_SHARE: f64 = 0.10;
@@ -29,19 +30,45 @@ pub enum Switch {
     Off,
 }
 
+/// Which log is replayed: one of the two.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+#[group(required = true, multiple = false)]
+pub struct LogFile {
+    /// A log of keys: CSV with the header timestamp_ms,user,key,size_bytes, gzipped or not
+    #[arg(value_name = "FILE.csv[.gz]")]
+    pub keys: Option<PathBuf>,
+
+    /// A log of AI calls instead: a JSON object a line, gzipped or not
+    ///
+    /// It tells what a gateway of the settings (--config) would have saved. Fields, others count for
+    /// nothing:
+    ///   timestamp_ms or timestamp  when it was asked: a number, or RFC 3339
+    ///   request or key             the body, or a name of what was asked
+    ///   user                       whoever has a credential of their own
+    ///   method, path               [default: POST, /v1/chat/completions]
+    ///   status                     of the answer [default: 200]
+    ///   response or size_bytes     the answer, or its size
+    ///   latency_ms, model, usage   for time, tokens and money saved; usage as
+    ///                              {"prompt_tokens": 9, "completion_tokens": 12}
+    /// Lines that are no calls are skipped and counted, the first named by number and field; where they
+    /// are the most, nothing is replayed.
+    #[arg(long, value_name = "FILE.jsonl[.gz]", verbatim_doc_comment)]
+    pub from_log: Option<PathBuf>,
+}
+
 /// Replays a log of requests.
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct ReplayOptions {
-    /// The log: CSV with the header timestamp_ms,user,key,size_bytes, gzipped or not
-    #[arg(value_name = "FILE.csv[.gz]")]
-    pub file: PathBuf,
+    /// The log.
+    #[command(flatten)]
+    pub log: LogFile,
 
     /// How many entries L1 holds
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     #[arg(conflicts_with = "l1_share")]
     pub l1_entries: Option<u64>,
 
-    /// The same as a share of the log's keys [default: 0.10]
+    /// The same as a share of the log's keys [default: 0.10; with --from-log as many as the settings say]
     #[arg(long, value_name = "SHARE", value_parser = share)]
     pub l1_share: Option<f64>,
 
@@ -50,7 +77,7 @@ pub struct ReplayOptions {
     pub no_lifetimes: bool,
 
     /// How long the levels keep an answer, in seconds; 0: the level is off, none: without end
-    /// [default: l1=300,l2=1800,l3=7200]
+    /// [default: l1=300,l2=1800,l3=7200; with --from-log as the settings say]
     #[arg(long, value_name = "l1=S,l2=S,l3=S")]
     pub ttl: Option<Lifetimes>,
 
@@ -100,6 +127,25 @@ impl ReplayOptions {
         )]
         let of_share = |share: f64| (share * keys as f64).round() as u64;
         self.l1_entries.unwrap_or_else(|| of_share(self.l1_share.unwrap_or(L1_SHARE))).max(1)
+    }
+
+    /// Returns the options with what `settings` say where the command line says nothing.
+    #[must_use]
+    pub fn or_as_in(&self, settings: &Settings) -> Self {
+        let ms = |duration: HumanDuration| u64::try_from(duration.get().as_millis()).unwrap_or(0);
+        let of_level = |is_on: bool, residence| if is_on { ms(residence) } else { 0 };
+        let (l1, l2, l3) = (&settings.l1, &settings.l2, &settings.l3);
+        let lifetimes = || Lifetimes {
+            l1_ms: ms(l1.residence),
+            l2_ms: of_level(!l2.url.is_empty(), l2.residence),
+            l3_ms: of_level(l3.enabled, l3.residence),
+        };
+        let entries = || self.l1_share.is_none().then_some(l1.max_entries);
+        Self {
+            l1_entries: self.l1_entries.or_else(entries),
+            ttl: self.ttl.or_else(|| Some(lifetimes())),
+            ..self.clone()
+        }
     }
 
     /// Returns how long the levels keep an answer.

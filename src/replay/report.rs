@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::lifetimes::{ENDLESS, Hits, Lifetimes};
+use super::log::savings::LogReport;
 use super::scaler::{CurveReport, ScalerReport};
 use super::warmer::WarmingReport;
 
@@ -33,6 +34,9 @@ pub struct Report {
     pub curve: Option<CurveReport>,
     /// The most bytes that L1 held: answers and what an entry costs beside.
     pub peak_bytes: u64,
+    /// What is known of a log of AI calls alone.
+    #[serde(flatten)]
+    pub log: Option<LogReport>,
     /// Under which settings; for people only.
     #[serde(skip)]
     pub setting: Setting,
@@ -84,10 +88,14 @@ impl fmt::Display for Report {
             let text = format!("{name:<26}{value:>12}  {note}");
             writeln!(f, "{}", text.trim_end())
         };
+        for (name, value, note) in self.log.iter().flat_map(LogReport::lines) {
+            line(name, value, &note)?;
+        }
         line("requests", self.requests.to_string(), "")?;
         line("distinct keys", self.keys.to_string(), "")?;
         if out_of_order > 0 {
-            line("out of order", out_of_order.to_string(), "taken as of the time before them")?;
+            let note = "taken as of the time before them";
+            line("out of order", out_of_order.to_string(), note)?;
         }
         line("hits", percent(self.hit_ratio), "")?;
         line("  from L1", of_all(self.hits.l1), &kept(lifetimes.l1_ms))?;

@@ -8,7 +8,7 @@ const SHOP: &[u8] = include_bytes!("../../tests/data/traces/shop_web07.csv.gz");
 
 fn of(trace: &Trace, entries: u64, scaler: Switch, seed: u64) -> Report {
     let options = ReplayOptions {
-        file: std::path::PathBuf::new(),
+        log: crate::replay::options::LogFile::default(),
         l1_entries: Some(entries),
         l1_share: None,
         no_lifetimes: true,

@@ -1,10 +1,9 @@
-use std::path::PathBuf;
-
 use anteroom_actors::model::CacheKey;
 use anteroom_actors::store::shelves::{Plan, Shelves};
 
 use super::levels::Digests;
 use super::lifetimes::Lifetimes;
+use super::options::LogFile;
 use super::*;
 
 const NASA: &[u8] = include_bytes!("../../tests/data/traces/nasa_aug01.csv.gz");
@@ -12,7 +11,7 @@ const SHOP: &[u8] = include_bytes!("../../tests/data/traces/shop_web07.csv.gz");
 
 fn options(l1_share: f64, lifetimes: Option<Lifetimes>) -> ReplayOptions {
     ReplayOptions {
-        file: PathBuf::new(),
+        log: LogFile::default(),
         l1_entries: None,
         l1_share: Some(l1_share),
         no_lifetimes: lifetimes.is_none(),

@@ -1,6 +1,7 @@
 //! A log of requests: lines of `timestamp_ms,user,key,size_bytes` after a header, gzipped or not.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::io::{self, BufRead, BufReader, Read};
 
 use flate2::bufread::MultiGzDecoder;
@@ -135,12 +136,16 @@ impl Trace {
 ///
 /// It cannot be read, or a line is no request.
 pub fn read(source: impl Read) -> Result<Trace, TraceError> {
+    read_lines(plain(source).map_err(|source| TraceError::Read { line: 1, source })?)
+}
+
+/// Returns what `source` holds, gzipped or not.
+pub(super) fn plain<'a>(source: impl Read + 'a) -> io::Result<Box<dyn BufRead + 'a>> {
     let mut source = BufReader::new(source);
-    let begin = source.fill_buf().map_err(|source| TraceError::Read { line: 1, source })?;
-    if begin.starts_with(&GZIP) {
-        read_lines(BufReader::new(MultiGzDecoder::new(source)))
+    if source.fill_buf()?.starts_with(&GZIP) {
+        Ok(Box::new(BufReader::new(MultiGzDecoder::new(source))))
     } else {
-        read_lines(source)
+        Ok(Box::new(source))
     }
 }
 
@@ -191,23 +196,20 @@ impl Reader {
         if key.is_empty() {
             return Err(LineFault::Key);
         }
-        let key = number(&mut self.keys, &key);
+        let key = number(&mut self.keys, key.into());
         // From 1 on; 0 is nobody.
-        let user = if user.is_empty() { 0 } else { number(&mut self.users, &user) + 1 };
+        let user = if user.is_empty() { 0 } else { number(&mut self.users, user.into()) + 1 };
         self.trace.push(Request { at_ms, key, user: std::num::NonZero::new(user), size_bytes });
         self.trace.keys = self.keys.len() as u64;
         Ok(())
     }
 }
 
-fn number(numbers: &mut HashMap<Box<str>, u32>, name: &str) -> u32 {
-    if let Some(number) = numbers.get(name) {
-        return *number;
-    }
+/// Numbers names in the order of their first appearance.
+pub(super) fn number<N: Eq + Hash>(numbers: &mut HashMap<N, u32>, name: N) -> u32 {
     // As many names as requests at most.
-    let number = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
-    numbers.insert(name.into(), number);
-    number
+    let next = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
+    *numbers.entry(name).or_insert(next)
 }
 
 /// Splits a line at its commas, but not within quotation marks (RFC 4180).

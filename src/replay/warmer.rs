@@ -78,8 +78,9 @@ impl Warmer {
         }
     }
 
-    /// Does what is due, answers a request, and does what the request makes likely.
-    pub fn ask(&mut self, request: &Request) {
+    /// Does what is due, answers a request, and does what the request makes likely; tells where the
+    /// answer was found.
+    pub fn ask(&mut self, request: &Request) -> Found {
         let at_ms = request.at_ms;
         while let Some(due_ms) = self.forecast.next_due_ms().filter(|due_ms| *due_ms <= at_ms) {
             let due = self.forecast.due(due_ms);
@@ -103,6 +104,7 @@ impl Warmer {
         let follows = self.forecast.seen(&seen);
         self.carry_out(&follows, at_ms);
         self.set_warm_share(self.forecast.warm_share());
+        found
     }
 
     /// Gives L1 another size, in entries.

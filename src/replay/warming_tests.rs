@@ -1,7 +1,5 @@
 //! What the forecast is worth, on real logs: it runs here as it does in the gateway.
 
-use std::path::PathBuf;
-
 use super::lifetimes::{ENDLESS, Lifetimes};
 use super::trace::{Request, Trace};
 use super::*;
@@ -17,7 +15,7 @@ const L1_ALONE: Lifetimes = Lifetimes { l1_ms: 300_000, l2_ms: 0, l3_ms: 0 };
 
 fn run(trace: &Trace, l1_share: f64, ttl: Lifetimes, warming: Warming, seed: u64) -> Report {
     let options = ReplayOptions {
-        file: PathBuf::new(),
+        log: super::options::LogFile::default(),
         l1_entries: None,
         l1_share: Some(l1_share),
         no_lifetimes: false,

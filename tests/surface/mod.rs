@@ -17,5 +17,6 @@ mod openapi;
 mod operate;
 mod performance;
 mod reload;
+mod replay_log;
 mod secrets;
 mod tls;

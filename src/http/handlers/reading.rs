@@ -9,18 +9,14 @@ use anteroom_actors::model::{CacheKey, Form};
 use bytes::Bytes;
 
 use super::directives::Directives;
-use crate::canonical::{
-    CREDENTIAL_HEADERS, Canonical, KeyBody, KeyParts, Profile, Scope, canonicalise,
-};
-use crate::embeddings::normal_form;
+use crate::canonical::{CREDENTIAL_HEADERS, Canonical, KeyBody, KeyParts, Scope};
 use crate::explain::{HashKey, Outlined, Place, Sketch};
 use crate::forms::wants_usage;
 use crate::http::access::Client;
 use crate::http::error::ApiError;
 use crate::http::gateway::Gateway;
 use crate::http::recall::Meaning;
-use crate::http::routes::Route;
-use crate::http::shape::fields_query;
+use crate::http::routes::{Route, canonical_body};
 
 /// Bodies from this size on are read on another thread: bringing megabytes into canonical form takes
 /// tens of milliseconds, for which this thread's other requests would wait.
@@ -50,10 +46,7 @@ pub(in crate::http) struct Reading<'a> {
 
 async fn canonical(body: &Bytes, route: &Route) -> Result<Canonical, ApiError> {
     let (profile, uncounted) = (route.profile, Arc::clone(&route.uncounted));
-    let read = move |body: &Bytes| match profile {
-        Profile::Embeddings => canonicalise(&normal_form(body), &uncounted),
-        _ => canonicalise(body, &uncounted),
-    };
+    let read = move |body: &Bytes| canonical_body(profile, &uncounted, body);
     if body.len() < READ_ELSEWHERE_FROM {
         return read(body).map_err(ApiError::Json);
     }
@@ -88,11 +81,8 @@ impl Reading<'_> {
             let meaning = Meaning { key, scope, form: Form::Object, model: None };
             return Ok((Understood::Keyed(meaning), None));
         }
-        let profile = self.route.profile;
         let canonical = canonical(self.body, self.route).await?;
-        let reason =
-            profile.bypass_reason(&canonical).or_else(|| self.route.keep.reason(&canonical));
-        let understood = match reason {
+        let understood = match self.route.bypass_reason(&canonical) {
             Some(reason) => Understood::Bypass(reason),
             None => Understood::Keyed(self.meaning(&canonical, directives)),
         };
@@ -113,11 +103,7 @@ impl Reading<'_> {
 
     /// Returns the query that counts: without the fields that are taken of the answer.
     pub(in crate::http) fn query(&self) -> Option<Cow<'_, str>> {
-        let query = self.uri.query()?;
-        if !self.route.fields_query {
-            return Some(Cow::Borrowed(query));
-        }
-        fields_query::without(query).map(Cow::Owned)
+        self.route.counted_query(self.uri.query())
     }
 
     /// Returns the key, and who shares its answer.
