@@ -1,6 +1,6 @@
 //! A log of AI calls: lines of JSON, gzipped or not, as an application or another gateway wrote them.
 //!
-//! * [`line`]: the documented fields of one line.
+//! * [`mod@line`]: the documented fields of one line.
 //! * [`call`]: what the gateway would have made of it.
 //! * [`savings`]: what it would have saved.
 //!

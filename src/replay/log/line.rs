@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 
+use super::LONGEST_LINE;
 use crate::caching::parse_rfc3339;
 
 /// Longest call, in seconds: a year.
@@ -17,7 +18,7 @@ const LONGEST_CALL_S: f64 = 31_536_000.0;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// Too long.
-    #[error("it is longer than 64 MiB")]
+    #[error("it is longer than {} MiB", LONGEST_LINE >> 20)]
     Long,
     /// Not JSON in UTF-8.
     #[error("it is no JSON object with each field once")]
@@ -133,7 +134,7 @@ impl<'a> LoggedCall<'a> {
         let or = |value: Option<Cow<'a, str>>, usual| value.unwrap_or(Cow::Borrowed(usual));
         Ok(Self {
             at_ms: at_ms(&fields)?,
-            user: text("user", fields.user)?,
+            user: name("user", fields.user)?,
             method: or(text("method", fields.method)?, "POST"),
             path: or(path(fields.path)?, "/v1/chat/completions"),
             question: question(&fields)?,
@@ -168,6 +169,18 @@ fn text<'a>(
     text.map(|text| Some(text.0)).map_err(|_| must(field, "must be a text"))
 }
 
+/// Reads a name: a text, or a number as it is spelled.
+fn name<'a>(
+    field: &'static str,
+    value: Option<&'a RawValue>,
+) -> Result<Option<Cow<'a, str>>, Fault> {
+    let is_number = |spelled: &str| spelled.starts_with(|sign: char| "-0123456789".contains(sign));
+    match value.map(RawValue::get) {
+        Some(spelled) if is_number(spelled) => Ok(Some(Cow::Borrowed(spelled))),
+        _ => text(field, value).map_err(|_| must(field, "must be a text or a number")),
+    }
+}
+
 fn at_ms(fields: &Fields<'_>) -> Result<u64, Fault> {
     let reason = "must be milliseconds since 1970 as a number";
     if let Some(ms) = parsed::<f64>("timestamp_ms", fields.timestamp_ms, reason)? {
@@ -181,10 +194,13 @@ fn at_ms(fields: &Fields<'_>) -> Result<u64, Fault> {
         )]
         return Ok(ms as u64);
     }
-    let timestamp = text("timestamp", fields.timestamp)?;
+    let wrong = must(
+        "timestamp",
+        "must be a time with its offset (RFC 3339), such as 2026-11-26T16:24:00Z",
+    );
+    let timestamp = text("timestamp", fields.timestamp).map_err(|_| wrong)?;
     let timestamp = timestamp.ok_or(must("timestamp_ms", "and timestamp are missing"))?;
-    let reason = "must be a time with its offset (RFC 3339), such as 2026-11-26T16:24:00Z";
-    parse_rfc3339(&timestamp).ok_or(must("timestamp", reason))
+    parse_rfc3339(&timestamp).ok_or(wrong)
 }
 
 fn path(value: Option<&RawValue>) -> Result<Option<Cow<'_, str>>, Fault> {
@@ -199,7 +215,7 @@ fn path(value: Option<&RawValue>) -> Result<Option<Cow<'_, str>>, Fault> {
 
 /// A body may also stand there as text, as many loggers write it.
 fn question<'a>(fields: &Fields<'a>) -> Result<Question<'a>, Fault> {
-    match (fields.request, text("key", fields.key)?) {
+    match (fields.request, name("key", fields.key)?) {
         (Some(_), Some(_)) => Err(must("key", "must not stand beside request")),
         (None, None) => match text("method", fields.method)?.as_deref() {
             Some("GET" | "HEAD") => Ok(Question::Request(Cow::Borrowed(""))),

@@ -58,6 +58,11 @@ fn a_field_may_be_spelled_in_the_ways_that_loggers_have() {
     }
     let body = r#"{"timestamp_ms":1,"request":"{\"n\": 1}"}"#;
     assert_eq!(read(body).unwrap().question, Question::Request(r#"{"n": 1}"#.into()));
+    let numbered = read(r#"{"timestamp_ms":1,"user":-7,"key":5}"#).unwrap();
+    assert_eq!(
+        (numbered.user.as_deref(), numbered.question),
+        (Some("-7"), Question::Key("5".into()))
+    );
     let get = r#"{"timestamp_ms":1,"method":"GET","path":"/v1/models"}"#;
     assert_eq!(read(get).unwrap().question, Question::Request("".into()));
 }
@@ -71,7 +76,7 @@ fn what_is_wrong_is_told_by_the_fields_name_and_nothing_else() {
         (r#"{"key":"secret"}"#, "timestamp_ms and timestamp are missing"),
         (r#"{"timestamp_ms":1}"#, "request and key are missing"),
         (r#"{"timestamp_ms":1,"key":""}"#, "key must not be empty"),
-        (r#"{"timestamp_ms":1,"key":["secret"]}"#, "key must be a text"),
+        (r#"{"timestamp_ms":1,"key":["secret"]}"#, "key must be a text or a number"),
         (r#"{"timestamp_ms":1,"key":"secret","request":{}}"#, "key must not stand beside request"),
         (
             r#"{"timestamp_ms":"secret","key":"k"}"#,
@@ -85,7 +90,14 @@ fn what_is_wrong_is_told_by_the_fields_name_and_nothing_else() {
             r#"{"timestamp":"2025-11-26T17:24:00","key":"k"}"#,
             "timestamp must be a time with its offset (RFC 3339), such as 2026-11-26T16:24:00Z",
         ),
-        (r#"{"timestamp":1764174240,"key":"k"}"#, "timestamp must be a text"),
+        (
+            r#"{"timestamp":1764174240,"key":"k"}"#,
+            "timestamp must be a time with its offset (RFC 3339), such as 2026-11-26T16:24:00Z",
+        ),
+        (
+            r#"{"timestamp_ms":1,"key":"k","user":{"id":"secret"}}"#,
+            "user must be a text or a number",
+        ),
         (
             r#"{"timestamp_ms":1,"key":"k","path":"secret"}"#,
             "path must be a path, such as /v1/messages",

@@ -203,6 +203,31 @@ fn what_hits_would_have_cost_and_taken_is_saved() {
 }
 
 proptest! {
+    /// Each line is blank, a call, or skipped; whatever it holds, none is lost and none ends the reading.
+    #[test]
+    fn each_line_is_counted_once(
+        lines in proptest::collection::vec(
+            r#"\{"timestamp_ms":[0-9]{1,4},"key":"[ab]"(,"status":(2|5)00)?\}|[{}\[\]":,a0 \r]{0,12}"#,
+            0..20,
+        ),
+    ) {
+        let text = lines.join("\n");
+        let full = lines.iter().filter(|line| !line.trim().is_empty()).count() as u64;
+        match read(text.as_bytes(), &settings()) {
+            Ok(log) => {
+                let asked = log.trace.requests().len() as u64;
+                let calls = asked + log.left_out.values().sum::<u64>();
+                prop_assert_eq!(calls + log.skipped.lines, full);
+                prop_assert!(log.skipped.lines <= calls);
+                prop_assert_eq!(log.calls.len() as u64, asked);
+            }
+            Err(LogError::NoLog { skipped, lines, .. }) => {
+                prop_assert!(lines == full && skipped > lines - skipped);
+            }
+            Err(error) => prop_assert!(matches!(error, LogError::Empty) && full == 0, "{}", error),
+        }
+    }
+
     /// The order of a log's lines is no part of what it tells, where no two bear one time; nothing is lost.
     #[test]
     fn any_order_of_the_lines_is_the_same_log(
