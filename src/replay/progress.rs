@@ -1,78 +1,75 @@
 //! A bar on standard error that shows how far a replay is, where somebody may be looking.
 
-use std::io::{IsTerminal, Read, Write};
+use std::io::Read;
 
-/// Width of the bar, in characters.
-const WIDTH: u64 = 40;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+const TEMPLATE: &str = "{msg:>10} [{bar:40}] {percent:>3} %, {eta} left";
+
+/// Steps that are told at once, so that a bar costs nothing.
+const STEPS: u64 = 4_096;
 
 /// Shows bars, or nothing.
 #[derive(Debug, Clone, Copy)]
 pub struct Progress {
-    is_shown: bool,
+    is_wanted: bool,
 }
 
 impl Progress {
     /// Shows bars where standard error is a terminal.
-    pub fn on_terminal() -> Self {
-        Self { is_shown: std::io::stderr().is_terminal() }
+    pub const fn on_terminal() -> Self {
+        Self { is_wanted: true }
     }
 
     /// Shows nothing.
     pub const fn none() -> Self {
-        Self { is_shown: false }
+        Self { is_wanted: false }
     }
 
-    /// Begins a bar over `all` steps.
-    pub const fn bar(&self, what: &'static str, all: u64) -> Bar {
-        Bar { what, all, done: 0, shown: u64::MAX, is_shown: self.is_shown && all > 0 }
+    /// Begins a bar over `all` steps; it goes when it is dropped.
+    pub fn bar(&self, what: &'static str, all: u64) -> Bar {
+        // Where standard error is no terminal, this draws nothing, too.
+        let target = if self.is_wanted && all > 0 {
+            ProgressDrawTarget::stderr()
+        } else {
+            ProgressDrawTarget::hidden()
+        };
+        Bar { shown: bar(target, what, all), untold: 0 }
     }
 
     /// Shows how much of `source` has been read; it has `bytes`.
-    pub const fn follow<R>(&self, what: &'static str, bytes: u64, source: R) -> Followed<R> {
+    pub fn follow<R>(&self, what: &'static str, bytes: u64, source: R) -> Followed<R> {
         Followed { source, bar: self.bar(what, bytes) }
     }
 }
 
-/// One bar; it goes when it is dropped.
+fn bar(target: ProgressDrawTarget, what: &'static str, all: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template(TEMPLATE);
+    let style = style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("##-");
+    ProgressBar::with_draw_target(Some(all), target).with_style(style).with_message(what)
+}
+
+/// One bar.
 #[derive(Debug)]
 pub struct Bar {
-    what: &'static str,
-    all: u64,
-    done: u64,
-    /// Percent last drawn.
-    shown: u64,
-    is_shown: bool,
+    shown: ProgressBar,
+    untold: u64,
 }
 
 impl Bar {
     /// Goes on by `steps`.
     pub fn advance(&mut self, steps: u64) {
-        self.done = self.done.saturating_add(steps).min(self.all);
-        if self.is_shown && self.percent() != self.shown {
-            self.shown = self.percent();
-            // A terminal that has gone is no reason to stop.
-            let _ = write!(std::io::stderr(), "\r{}", self.line());
+        self.untold += steps;
+        if self.untold >= STEPS {
+            self.shown.inc(std::mem::take(&mut self.untold));
         }
-    }
-
-    fn percent(&self) -> u64 {
-        u64::try_from(u128::from(self.done) * 100 / u128::from(self.all.max(1))).unwrap_or(100)
-    }
-
-    fn line(&self) -> String {
-        let full = self.percent() * WIDTH / 100;
-        let part = |mark: &str, width: u64| mark.repeat(usize::try_from(width).unwrap_or(0));
-        let bar = part("#", full) + &part("-", WIDTH - full);
-        format!("{:>10} [{bar}] {:>3} %", self.what, self.percent())
     }
 }
 
 impl Drop for Bar {
+    /// Back to an empty line.
     fn drop(&mut self) {
-        if self.is_shown {
-            // Back to an empty line.
-            let _ = write!(std::io::stderr(), "\r\x1b[K");
-        }
+        self.shown.finish_and_clear();
     }
 }
 
@@ -93,15 +90,25 @@ impl<R: Read> Read for Followed<R> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::copy;
+
     use super::*;
 
     #[test]
-    fn a_bar_fills_from_nothing_to_all() {
-        let mut bar = Progress::none().bar("reading", 200);
-        assert!(bar.line().ends_with(&format!("[{}]   0 %", "-".repeat(40))), "{}", bar.line());
-        bar.advance(101);
-        assert!(bar.line().ends_with(&format!("[{}{}]  50 %", "#".repeat(20), "-".repeat(20))));
-        bar.advance(1_000);
-        assert!(bar.line().ends_with(&format!("[{}] 100 %", "#".repeat(40))), "{}", bar.line());
+    fn steps_are_told_by_the_thousand() {
+        let mut bar = Progress::none().bar("replaying", 10_000);
+        for (steps, told) in [(1, 0), (STEPS - 2, 0), (1, STEPS), (5_000, STEPS + 5_000)] {
+            bar.advance(steps);
+            assert_eq!(bar.shown.position(), told);
+        }
+        let mut read = Progress::none().follow("reading", 9_000, &[0; 9_000][..]);
+        copy(&mut read, &mut std::io::sink()).unwrap();
+        assert!(read.bar.shown.position() > 8_000);
+    }
+
+    #[test]
+    fn the_template_is_one() {
+        assert!(ProgressStyle::with_template(TEMPLATE).is_ok());
+        assert!(Progress::none().bar("reading", 5).shown.is_hidden());
     }
 }
