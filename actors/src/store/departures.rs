@@ -34,11 +34,11 @@ impl<K, T> Default for Departures<K, T> {
 
 impl<K, T: PartialOrd> Departures<K, T> {
     /// Notes that what is filled in under `key` leaves at `at`. `entries` are held; the queue stays
-    /// at most about twice as long: the places of those that went before go, at a cost of one look a
-    /// fill on average.
+    /// at most about half again as long: the places of those that went before go, at a cost of three
+    /// looks a fill on average.
     pub fn add(&mut self, key: K, at: T, entries: u64) -> Stay {
         let entries = usize::try_from(entries).unwrap_or(usize::MAX);
-        if self.queue.len() > entries.saturating_mul(2).saturating_add(1_024) {
+        if self.queue.len() > entries.saturating_add(entries / 2).saturating_add(256) {
             self.queue.retain(|place| place.is_held.get());
         }
         let is_held = Rc::new(Cell::new(true));
@@ -87,7 +87,7 @@ mod tests {
         let stays: Vec<Stay> = (0..10).map(|number| departures.add(number, 1, 10)).collect();
         for number in 0..100_000 {
             drop(departures.add(number, 1, 10));
-            assert!(departures.len() <= 1_024 + 20 + 1);
+            assert!(departures.len() <= 256 + 15 + 1);
         }
         let held = std::iter::from_fn(|| departures.next_due(&1)).flatten().count();
         assert_eq!(held, stays.len());

@@ -1,4 +1,6 @@
-//! What followed what, in a table of fixed size.
+//! What followed what, in a table of bounded size.
+
+use std::ops::Range;
 
 use super::Tag;
 
@@ -11,8 +13,12 @@ const WAYS: usize = 8;
 /// Total at which a context's counts are halved: newer traffic counts more.
 const HALVED_AT: u16 = 512;
 
-/// What came after one context, and how often.
-#[derive(Debug, Clone, Copy, Default)]
+/// Most of what came after the contexts of one place that is remembered. Few contexts are followed by more
+/// than one thing: room for all that each may have would stand empty.
+const FOLLOWERS: usize = 4 * WAYS;
+
+/// A context, and how often it was followed.
+#[derive(Debug, Clone, Copy)]
 struct Context {
     /// Part of the context's digest; the place in the table is the rest of it.
     mark: u32,
@@ -20,15 +26,24 @@ struct Context {
     total: u16,
     /// When it was last followed, in the set's own count.
     used_at: u16,
-    keys: [Tag; SUCCESSORS],
-    counts: [u16; SUCCESSORS],
+    /// How much of what came after it is remembered: at least one thing, at most [`SUCCESSORS`].
+    num: u8,
+}
+
+/// What came after a context, and how often.
+#[derive(Debug, Clone, Copy)]
+struct Follower {
+    by: Tag,
+    times: u16,
 }
 
 /// Contexts that lie in one place; when there are [`WAYS`], the least useful gives way.
 #[derive(Debug, Clone, Default)]
 struct Set {
     turn: u16,
-    ways: Vec<Context>,
+    contexts: Vec<Context>,
+    /// Of all contexts, in their order.
+    followers: Vec<Follower>,
 }
 
 /// The contexts. Each takes its room when it comes into being.
@@ -57,37 +72,41 @@ impl Contexts {
         let (place, mark) = self.place(digest);
         let Some(set) = self.sets.get_mut(place) else { return false };
         set.turn = set.turn.wrapping_add(1);
-        let turn = set.turn;
-        let context = match set.ways.iter().position(|way| way.mark == mark) {
-            Some(known) => set.ways.get_mut(known),
-            None => set.begin(mark),
-        };
-        context.is_some_and(|context| {
-            context.used_at = turn;
-            context.follow(key)
-        })
+        match set.contexts.iter().position(|context| context.mark == mark) {
+            Some(at) => set.follow(at, key),
+            None => {
+                set.begin(mark, key);
+                false
+            }
+        }
     }
 
     /// Returns what came after the context of this digest.
     pub(super) fn after(&self, digest: u64) -> impl Iterator<Item = Followed> {
         let (place, mark) = self.place(digest);
         let set = self.sets.get(place);
-        let context = set.and_then(|set| set.ways.iter().find(|way| way.mark == mark));
-        context.into_iter().flat_map(|context| {
-            let known = context.keys.iter().zip(&context.counts).filter(|(_, times)| **times > 0);
-            known.map(|(by, times)| Followed { by: *by, times: *times, total: context.total })
+        let known = set.and_then(|set| {
+            let at = set.contexts.iter().position(|context| context.mark == mark)?;
+            Some((set.contexts.get(at)?.total, set.followers.get(set.run(at))?))
+        });
+        known.into_iter().flat_map(|(total, followers)| {
+            let known = followers.iter().filter(|follower| follower.times > 0);
+            known.map(move |follower| Followed { by: follower.by, times: follower.times, total })
         })
     }
 
     /// Returns how many contexts are known.
     pub(super) fn len(&self) -> usize {
-        self.sets.iter().map(|set| set.ways.len()).sum()
+        self.sets.iter().map(|set| set.contexts.len()).sum()
     }
 
     /// Returns how many bytes of memory the table takes.
     pub(super) fn bytes(&self) -> usize {
-        let ways: usize = self.sets.iter().map(|set| set.ways.capacity()).sum();
-        self.sets.len() * size_of::<Set>() + ways * size_of::<Context>()
+        let contexts: usize = self.sets.iter().map(|set| set.contexts.capacity()).sum();
+        let followers: usize = self.sets.iter().map(|set| set.followers.capacity()).sum();
+        self.sets.len() * size_of::<Set>()
+            + contexts * size_of::<Context>()
+            + followers * size_of::<Follower>()
     }
 
     fn place(&self, digest: u64) -> (usize, u32) {
@@ -98,18 +117,90 @@ impl Contexts {
 }
 
 impl Set {
-    /// Returns a new context, in the place of another where all are taken.
-    fn begin(&mut self, mark: u32) -> Option<&mut Context> {
-        let new = Context { mark, ..Context::default() };
-        if self.ways.len() < WAYS {
-            self.ways.reserve_exact(1);
-            self.ways.push(new);
-            return self.ways.last_mut();
-        }
+    /// Where what came after the context at this place lies.
+    fn run(&self, at: usize) -> Range<usize> {
+        let num = |context: &Context| usize::from(context.num);
+        let start = self.contexts.iter().take(at).map(num).sum();
+        start..start + self.contexts.get(at).map(num).unwrap_or_default()
+    }
+
+    /// Adds a context that was followed by `key`, in the place of another where all are taken.
+    fn begin(&mut self, mark: u32, key: Tag) {
         let turn = self.turn;
-        let least = self.ways.iter_mut().min_by_key(|way| way.worth(turn))?;
-        *least = new;
-        Some(least)
+        if self.contexts.len() >= WAYS {
+            let places = self.contexts.iter().enumerate();
+            let least = places.min_by_key(|(_, context)| context.worth(turn)).map(|(at, _)| at);
+            let Some(at) = least else { return };
+            self.followers.drain(self.run(at));
+            self.contexts.remove(at);
+        }
+        if self.followers.len() >= FOLLOWERS {
+            self.forget_rarest(u16::MAX);
+        }
+        self.contexts.reserve_exact(1);
+        self.contexts.push(Context { mark, total: 1, used_at: turn, num: 1 });
+        self.followers.reserve_exact(1);
+        self.followers.push(Follower { by: key, times: 1 });
+    }
+
+    /// Forgets what came least often, and no more than `most` times, after a context that was followed by
+    /// something else too; tells whether there was such.
+    fn forget_rarest(&mut self, most: u16) -> bool {
+        let runs = self.contexts.iter().enumerate().filter(|(_, context)| context.num > 1);
+        let places = runs.flat_map(|(at, _)| self.run(at).map(move |place| (at, place)));
+        let with_times = places
+            .filter_map(|(at, place)| Some((self.followers.get(place)?.times, place, at)))
+            .filter(|(times, ..)| *times <= most);
+        let Some((_, place, at)) = with_times.min() else { return false };
+        self.followers.remove(place);
+        if let Some(context) = self.contexts.get_mut(at) {
+            context.num -= 1;
+        }
+        true
+    }
+
+    /// Counts that `key` came after the context at this place; tells whether it has come before.
+    fn follow(&mut self, at: usize, key: Tag) -> bool {
+        let run = self.run(at);
+        let Some(context) = self.contexts.get_mut(at) else { return false };
+        let Some(followers) = self.followers.get_mut(run) else { return false };
+        context.used_at = self.turn;
+        if context.total >= HALVED_AT {
+            context.total /= 2;
+            for follower in &mut *followers {
+                follower.times /= 2;
+            }
+        }
+        context.total += 1;
+        if let Some(known) = followers.iter_mut().find(|known| known.by == key && known.times > 0) {
+            known.times += 1;
+            return true;
+        }
+        let is_full = usize::from(context.num) >= SUCCESSORS;
+        self.add(at, Follower { by: key, times: 1 }, is_full);
+        false
+    }
+
+    /// Adds what came after the context at this place: where `is_full` in the place of something else that
+    /// came after it.
+    fn add(&mut self, at: usize, new: Follower, is_full: bool) {
+        if !is_full && (self.followers.len() < FOLLOWERS || self.forget_rarest(1)) {
+            let place = self.run(at).end;
+            if let Some(context) = self.contexts.get_mut(at) {
+                context.num += 1;
+                self.followers.reserve_exact(1);
+                self.followers.insert(place, new);
+            }
+            return;
+        }
+        let run = self.run(at);
+        let followers = self.followers.get_mut(run).unwrap_or_default();
+        match followers.iter_mut().min_by_key(|follower| follower.times) {
+            Some(least) if least.times <= 1 => *least = new,
+            // One that came often gives way only to what comes more often than it does.
+            Some(least) => least.times -= 1,
+            None => {}
+        }
     }
 }
 
@@ -118,32 +209,6 @@ impl Context {
     fn worth(&self, turn: u16) -> (u16, u16) {
         let unused_for = turn.wrapping_sub(self.used_at);
         (self.total.min(2), u16::MAX - unused_for)
-    }
-
-    /// Counts `key`; tells whether it has come before.
-    fn follow(&mut self, key: Tag) -> bool {
-        if self.total >= HALVED_AT {
-            self.total /= 2;
-            for times in &mut self.counts {
-                *times /= 2;
-            }
-        }
-        self.total += 1;
-        let known = self.keys.iter().zip(&mut self.counts);
-        if let Some((_, times)) = known.into_iter().find(|(by, times)| **by == key && **times > 0) {
-            *times += 1;
-            return true;
-        }
-        let slots = self.keys.iter_mut().zip(&mut self.counts);
-        if let Some((by, times)) = slots.min_by_key(|(_, times)| **times) {
-            // One that came often gives way only to what comes more often than it does.
-            if *times <= 1 {
-                (*by, *times) = (key, 1);
-            } else {
-                *times -= 1;
-            }
-        }
-        false
     }
 }
 
@@ -205,6 +270,23 @@ mod tests {
     }
 
     #[test]
+    fn contexts_of_one_place_share_the_room_for_what_came_after_them() {
+        let mut contexts = Contexts::new(WAYS);
+        for context in 0..8_u64 {
+            for follower in 0..8_u32 {
+                let times = if follower < 2 { 3 } else { 1 };
+                (0..times).for_each(|_| _ = contexts.learn(context << 32, tag(follower)));
+            }
+        }
+        let kept: Vec<_> = (0..8_u64).map(|context| after(&contexts, context << 32)).collect();
+        assert_eq!(kept.iter().map(Vec::len).sum::<usize>(), FOLLOWERS);
+        for followers in &kept {
+            let often = followers.iter().filter(|(_, times, _)| *times > 1).count();
+            assert_eq!(often, 2, "{kept:?}");
+        }
+    }
+
+    #[test]
     fn newer_traffic_counts_more() {
         let mut contexts = Contexts::new(8);
         for _ in 0..2_000 {
@@ -230,7 +312,7 @@ mod tests {
                 let sum: u64 = kept.iter().map(|(_, times, _)| u64::from(*times)).sum();
                 prop_assert!(!kept.is_empty() && sum <= u64::from(kept[0].2));
                 prop_assert!(contexts.len() <= 24);
-                prop_assert!(contexts.bytes() <= 3 * (32 + 8 * 56));
+                prop_assert!(contexts.bytes() <= 3 * (56 + 8 * 12 + 32 * 8));
             }
         }
     }

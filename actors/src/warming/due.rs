@@ -23,12 +23,17 @@ pub(super) enum Event {
 pub(super) struct Due {
     events: BinaryHeap<Reverse<(u64, Event, Tag)>>,
     most: usize,
+    /// Events that are lost before the next look for void ones, so that no long look is for a single event.
+    until_look: usize,
 }
+
+/// Where too many wait, one event in so many of them is lost before the next look for void ones.
+const LOOK_EVERY_PART: usize = 16;
 
 impl Due {
     /// Creates an empty queue of at most `most` events.
     pub(super) fn new(most: usize) -> Self {
-        Self { events: BinaryHeap::new(), most }
+        Self { events: BinaryHeap::new(), most, until_look: 0 }
     }
 
     /// Adds an event. Where too many wait, those go that `is_valid` no more; it is lost where that
@@ -41,11 +46,21 @@ impl Due {
         is_valid: impl Fn(u64, Event, &Tag) -> bool,
     ) {
         if self.events.len() >= self.most {
-            self.events.retain(|Reverse((at_ms, event, tag))| is_valid(*at_ms, *event, tag));
+            self.make_room(is_valid);
         }
         if self.events.len() < self.most {
             self.events.push(Reverse((at_ms, event, tag)));
         }
+    }
+
+    fn make_room(&mut self, is_valid: impl Fn(u64, Event, &Tag) -> bool) {
+        if self.until_look > 0 {
+            self.until_look -= 1;
+            return;
+        }
+        self.events.retain(|Reverse((at_ms, event, tag))| is_valid(*at_ms, *event, tag));
+        let freed = self.most.saturating_sub(self.events.len());
+        self.until_look = (self.most / LOOK_EVERY_PART).saturating_sub(freed);
     }
 
     /// Returns when the next event is.
@@ -70,6 +85,8 @@ impl Due {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -98,6 +115,20 @@ mod tests {
             std::iter::from_fn(|| due.next(100)).map(|(at_ms, ..)| at_ms).collect();
         assert_eq!(left, [2, 3, 50]);
         assert!(due.bytes() <= 8 * 24);
+    }
+
+    #[test]
+    fn where_none_is_void_few_looks_are_taken_for_them() {
+        let mut due = Due::new(64);
+        let looks = Cell::new(0);
+        for at_ms in 0..1_000 {
+            due.add(at_ms, Event::Leaves, Tag::new(1), |_, _, _| {
+                looks.set(looks.get() + 1);
+                true
+            });
+        }
+        assert_eq!(looks.get(), (1_000 - 64) / 5 * 64 + 64);
+        assert_eq!(due.next_ms(), Some(0));
     }
 
     proptest! {

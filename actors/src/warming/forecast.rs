@@ -76,7 +76,7 @@ impl Forecast {
         Self {
             sequences: Sequences::new(settings.contexts, settings.sessions),
             known: Generations::new(settings.keys),
-            due: Due::new(settings.keys.saturating_mul(8)),
+            due: Due::new(settings.keys.saturating_mul(4)),
             ledger: Ledger::new(Gate::new((settings.target, settings.renewal_target))),
             settings,
         }

@@ -35,14 +35,16 @@ pub(super) struct Held<V> {
     account: Rc<Account>,
     /// Uses until `used_at`, older ones for less.
     uses: Cell<f32>,
-    used_at: Cell<u64>,
+    /// The low half of the account's uses at the last of them: four thousand million later it would be
+    /// taken for a new one.
+    used_at: Cell<u32>,
 }
 
 impl<V> Held<V> {
     pub(super) fn new(value: V, weight: u64, account: &Rc<Account>) -> Self {
         account.weight.set(account.weight.get().saturating_add(weight));
         account.entries.set(account.entries.get().saturating_add(1));
-        let used_at = Cell::new(account.uses.get());
+        let used_at = Cell::new(low_half(account.uses.get()));
         Self { value, weight, account: Rc::clone(account), uses: Cell::new(1.0), used_at }
     }
 
@@ -51,14 +53,14 @@ impl<V> Held<V> {
         self.uses.set(self.warmth() + 1.0);
         let uses = self.account.uses.get() + 1;
         self.account.uses.set(uses);
-        self.used_at.set(uses);
+        self.used_at.set(low_half(uses));
     }
 
     /// Returns how often it was used, older uses for less.
     pub(super) fn warmth(&self) -> f32 {
-        let since = self.account.uses.get().saturating_sub(self.used_at.get());
+        let since = low_half(self.account.uses.get()).wrapping_sub(self.used_at.get());
         let half_life = HALF_LIFE * as_float(self.account.entries.get().max(1));
-        self.uses.get() * (-as_float(since) / half_life).exp2()
+        self.uses.get() * (-as_float(since.into()) / half_life).exp2()
     }
 }
 
@@ -67,6 +69,11 @@ impl<V> Drop for Held<V> {
         self.account.weight.set(self.account.weight.get().saturating_sub(self.weight));
         self.account.entries.set(self.account.entries.get().saturating_sub(1));
     }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the low half is what is wanted")]
+const fn low_half(number: u64) -> u32 {
+    number as u32
 }
 
 #[expect(clippy::cast_precision_loss, reason = "one use in millions makes no difference")]

@@ -2,12 +2,28 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::num::NonZeroU32;
 
 use super::account::Held;
 use crate::model::BuildKeyHasher;
 
-/// A place in the list. `None` ends it on either side.
-type Link = Option<usize>;
+/// The place of a node, from 1 on: with `None` for the end of the list a link takes four bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Place(NonZeroU32);
+
+impl Place {
+    /// Returns the place after so many nodes; `None` past four thousand million.
+    fn after(nodes: usize) -> Option<Self> {
+        NonZeroU32::new(u32::try_from(nodes).ok()?.checked_add(1)?).map(Self)
+    }
+
+    const fn index(self) -> usize {
+        self.0.get() as usize - 1
+    }
+}
+
+/// A neighbour in the list. `None` ends it on either side.
+type Link = Option<Place>;
 
 struct Node<K, V> {
     key: K,
@@ -18,9 +34,9 @@ struct Node<K, V> {
 
 /// A list of values, coldest first, found by key. Every operation takes the same short time.
 pub(super) struct Recency<K, V> {
-    places: HashMap<K, usize, BuildKeyHasher>,
+    places: HashMap<K, Place, BuildKeyHasher>,
     nodes: Vec<Node<K, V>>,
-    free: Vec<usize>,
+    free: Vec<Place>,
     coldest: Link,
     hottest: Link,
     weight: u64,
@@ -49,7 +65,7 @@ impl<K: Copy + Eq + Hash, V> Recency<K, V> {
 
     /// Returns a value without using it.
     pub(super) fn peek(&self, key: &K) -> Option<&Held<V>> {
-        self.nodes.get(*self.places.get(key)?)?.held.as_ref()
+        self.nodes.get(self.places.get(key)?.index())?.held.as_ref()
     }
 
     /// Returns a value, which is the hottest from now on.
@@ -59,22 +75,24 @@ impl<K: Copy + Eq + Hash, V> Recency<K, V> {
             self.unlink(place);
             self.link_hottest(place);
         }
-        self.nodes.get(place)?.held.as_ref()
+        self.nodes.get(place.index())?.held.as_ref()
     }
 
     /// Adds a value as the hottest; the one that stood under its key goes.
     pub(super) fn push(&mut self, key: K, held: Held<V>) {
         drop(self.remove(&key));
-        self.weight = self.weight.saturating_add(held.weight);
+        let weight = held.weight;
         let node = Node { key, held: Some(held), colder: None, hotter: None };
-        let reused = self.free.pop().and_then(|at| Some((at, self.nodes.get_mut(at)?)));
+        let reused = self.free.pop().and_then(|at| Some((at, self.nodes.get_mut(at.index())?)));
         let place = if let Some((at, empty)) = reused {
             *empty = node;
             at
         } else {
+            let Some(place) = Place::after(self.nodes.len()) else { return };
             self.nodes.push(node);
-            self.nodes.len() - 1
+            place
         };
+        self.weight = self.weight.saturating_add(weight);
         self.places.insert(key, place);
         self.link_hottest(place);
     }
@@ -83,37 +101,37 @@ impl<K: Copy + Eq + Hash, V> Recency<K, V> {
         let place = self.places.remove(key)?;
         self.unlink(place);
         self.free.push(place);
-        let held = self.nodes.get_mut(place)?.held.take()?;
+        let held = self.nodes.get_mut(place.index())?.held.take()?;
         self.weight = self.weight.saturating_sub(held.weight);
         Some(held)
     }
 
     /// Takes out the value whose last use is longest ago.
     pub(super) fn pop_coldest(&mut self) -> Option<(K, Held<V>)> {
-        let key = self.nodes.get(self.coldest?)?.key;
+        let key = self.nodes.get(self.coldest?.index())?.key;
         Some((key, self.remove(&key)?))
     }
 
-    fn unlink(&mut self, place: usize) {
-        let Some(node) = self.nodes.get_mut(place) else { return };
+    fn unlink(&mut self, place: Place) {
+        let Some(node) = self.nodes.get_mut(place.index()) else { return };
         let (colder, hotter) = (node.colder.take(), node.hotter.take());
-        match colder.and_then(|at| self.nodes.get_mut(at)) {
+        match colder.and_then(|at| self.nodes.get_mut(at.index())) {
             Some(neighbour) => neighbour.hotter = hotter,
             None => self.coldest = hotter,
         }
-        match hotter.and_then(|at| self.nodes.get_mut(at)) {
+        match hotter.and_then(|at| self.nodes.get_mut(at.index())) {
             Some(neighbour) => neighbour.colder = colder,
             None => self.hottest = colder,
         }
     }
 
-    fn link_hottest(&mut self, place: usize) {
+    fn link_hottest(&mut self, place: Place) {
         let before = self.hottest.replace(place);
-        if let Some(node) = self.nodes.get_mut(place) {
+        if let Some(node) = self.nodes.get_mut(place.index()) {
             node.colder = before;
             node.hotter = None;
         }
-        match before.and_then(|at| self.nodes.get_mut(at)) {
+        match before.and_then(|at| self.nodes.get_mut(at.index())) {
             Some(neighbour) => neighbour.hotter = Some(place),
             None => self.coldest = Some(place),
         }
