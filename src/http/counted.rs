@@ -1,42 +1,62 @@
 //! From answers to the book: what each one saved, or cost.
 
 use std::cell::Cell;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anteroom_actors::model::Entry;
 
 use super::gateway::Gateway;
-use crate::savings::{Book, Call, Ledger};
+use crate::savings::{Book, Call, Ledger, Saved};
 use crate::tokens::Usage;
 
-/// What each hit by a lease saves, and how many there were: such a hit only counts up.
+/// What was saved on answers of one model of one route since it was last written down. One for many
+/// leases: what is counted in each of them costs each hit, and each writing down, a look at memory of
+/// its own.
+#[derive(Debug)]
+pub struct Tab {
+    route: usize,
+    model: Box<str>,
+    saved: Cell<Saved>,
+}
+
+impl PartialEq for Tab {
+    fn eq(&self, other: &Self) -> bool {
+        self.route == other.route && self.model == other.model
+    }
+}
+
+impl Tab {
+    /// Writes down what was saved since the last time.
+    pub fn write(&self, ledger: &mut Ledger) {
+        ledger.add(self.route, &self.model, &self.saved.take());
+    }
+}
+
+/// What each hit by a lease saves.
 #[derive(Debug)]
 pub struct Spared {
-    route: usize,
-    model: Option<Box<str>>,
+    /// Where it is counted.
+    pub tab: Rc<Tab>,
     call: Call,
-    unwritten: Cell<u64>,
 }
 
 impl Spared {
-    /// Returns what hits of `entry` on `route` save, without any yet.
+    /// Returns what hits of `entry` on `route` save, on a tab of their own.
     pub fn by(route: usize, entry: &Entry, book: &Book) -> Self {
-        let call = book.call_of(entry);
-        Self { route, model: entry.model.clone(), call, unwritten: Cell::new(0) }
+        let model = entry.model.clone().unwrap_or_default();
+        let tab = Tab { route, model, saved: Cell::default() };
+        Self { tab: Rc::new(tab), call: book.call_of(entry) }
     }
 
-    /// Counts a hit; tells whether it is the first one that is not written down.
+    /// Counts a hit; tells whether it is the first on its tab that is not written down.
     pub fn hit(&self) -> bool {
-        let before = self.unwritten.get();
-        self.unwritten.set(before.saturating_add(1));
-        before == 0
-    }
-
-    /// Writes down what was counted since the last time.
-    pub fn write(&self, ledger: &mut Ledger) {
-        let model = self.model.as_deref().unwrap_or_default();
-        ledger.hits(self.route, model, &self.call, self.unwritten.take());
+        let mut saved = self.tab.saved.get();
+        let is_first = saved.calls == 0;
+        saved.add(&Saved::of_hit(&self.call));
+        self.tab.saved.set(saved);
+        is_first
     }
 }
 

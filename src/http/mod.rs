@@ -35,6 +35,7 @@ pub mod session;
 pub mod shape;
 pub mod stored;
 pub mod tls;
+pub mod untold;
 pub mod warming;
 pub mod worker;
 pub mod workload;

@@ -7,7 +7,6 @@
 //! lease at once: it holds the numbers that would have grown. One thread, no lock.
 
 use std::collections::{HashMap, VecDeque};
-use std::mem;
 use std::rc::Rc;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -15,8 +14,9 @@ use std::time::{Duration, Instant};
 use anteroom_actors::model::{BuildKeyHasher, CacheKey, Entry, Form, Purges, Versions};
 
 use super::alike::Alike;
-use super::counted::Spared;
+use super::counted::{Spared, Tab};
 use super::stored::{Shared, StoredHead};
+use super::untold::{Mark, Untold};
 use crate::savings::Ledger;
 
 /// Longest lease on an answer of which a shorter form is being worked out.
@@ -76,8 +76,8 @@ struct Remembered {
     lease: Option<Rc<Lease>>,
     /// Asked for since it was last spared.
     used: bool,
-    /// Hits by the lease that L1 was not told of yet.
-    untold: u32,
+    /// Where its hits by the lease that L1 was not told of yet are.
+    untold: Mark,
 }
 
 /// What is remembered of a request.
@@ -95,12 +95,14 @@ pub struct Recall {
     remembered: HashMap<Digest, Remembered, BuildKeyHasher>,
     /// The digests, in the order in which they will be looked at for forgetting.
     order: VecDeque<Digest>,
-    /// Those with hits that L1 was not told of, each once.
-    untold: Vec<Digest>,
+    /// Hits by leases that L1 was not told of.
+    untold: Untold,
     /// What hits by leases saved that is not written down yet, each once.
-    unwritten: Vec<Rc<Lease>>,
+    unwritten: Vec<Rc<Tab>>,
     /// Headers of leases: answers differ in their bodies, hardly in these.
     headers: Alike<Shared>,
+    /// What leases count on.
+    tabs: Alike<Rc<Tab>>,
     /// Models that are asked.
     models: Alike<Arc<str>>,
     /// Where in `order` the last look for a lease that is over was.
@@ -118,9 +120,10 @@ impl Recall {
             versions,
             remembered: HashMap::default(),
             order: VecDeque::new(),
-            untold: Vec::new(),
+            untold: Untold::default(),
             unwritten: Vec::new(),
             headers: Alike::default(),
+            tabs: Alike::default(),
             models: Alike::default(),
             looked_at: 0,
             most,
@@ -149,12 +152,9 @@ impl Recall {
                 && let Some(entry) = lease.entry.upgrade()
                 && entry.freshness.is_fresh(wall_ms)
             {
-                if remembered.untold == 0 {
-                    self.untold.push(*digest);
-                }
-                remembered.untold = remembered.untold.saturating_add(1);
+                self.untold.count(&mut remembered.untold, key);
                 if lease.spared.hit() {
-                    self.unwritten.push(Rc::clone(lease));
+                    self.unwritten.push(Rc::clone(&lease.spared.tab));
                 }
                 let scope = remembered.meaning.scope;
                 return Some(Recalled::Answer(entry, Rc::clone(lease), scope));
@@ -170,7 +170,7 @@ impl Recall {
             return;
         }
         meaning.model = meaning.model.map(|model| self.models.one(model));
-        let new = Remembered { meaning, lease: None, used: false, untold: 0 };
+        let new = Remembered { meaning, lease: None, used: false, untold: Mark::default() };
         if self.remembered.insert(digest, new).is_none() {
             self.order.push_back(digest);
         }
@@ -181,22 +181,13 @@ impl Recall {
 
     /// Returns the hits by leases since the last call, for L1: keys and how often each was asked for.
     pub fn take_untold(&mut self) -> Vec<(CacheKey, u32)> {
-        let digests = mem::take(&mut self.untold);
-        digests
-            .iter()
-            .filter_map(|digest| {
-                // Forgotten in the meantime: L1 hears nothing of it, and is a little less wise.
-                let remembered = self.remembered.get_mut(digest)?;
-                let hits = mem::take(&mut remembered.untold);
-                (hits > 0).then_some((remembered.meaning.key, hits))
-            })
-            .collect()
+        self.untold.take()
     }
 
     /// Writes down what hits by leases saved since the last call, also by leases that have ended.
     pub fn write_savings(&mut self, ledger: &mut Ledger) {
-        for lease in self.unwritten.drain(..) {
-            lease.spared.write(ledger);
+        for tab in self.unwritten.drain(..) {
+            tab.write(ledger);
         }
     }
 
@@ -227,7 +218,7 @@ impl Recall {
         &mut self,
         digest: &Digest,
         (entry, known): (&Arc<Entry>, Known),
-        (mut head, spared): (StoredHead, Spared),
+        (mut head, mut spared): (StoredHead, Spared),
         now: Instant,
         wall_ms: u64,
     ) {
@@ -239,6 +230,7 @@ impl Recall {
         }
         self.end_leases(now);
         head.headers = self.headers.one(head.headers);
+        spared.tab = self.tabs.one(spared.tab);
         if let Some(remembered) = self.remembered.get_mut(digest) {
             let (entry, until) = (Arc::downgrade(entry), now + lasts);
             remembered.lease = Some(Rc::new(Lease { entry, known, until, head, spared }));

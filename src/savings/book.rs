@@ -106,7 +106,7 @@ mod tests {
             ..Entry::default()
         };
         let mut own = Ledger::default();
-        own.hits(0, "m1", &book.call_of(&entry), 3);
+        (0..3).for_each(|_| own.hit(0, "m1", &book.call_of(&entry)));
         book.take(&mut own);
         book.take(&mut own);
         let (lines, total) = book.read();

@@ -79,25 +79,8 @@ impl Saved {
         }
     }
 
-    /// Returns the sum of this, `times` over.
-    #[must_use]
-    pub fn times(self, times: u64) -> Self {
-        // Without `..`: a new field does not compile until it is multiplied.
-        let Self { calls, input_tokens, output_tokens, upstream_time, money, spent, spent_calls } =
-            self;
-        let nanos = upstream_time.as_nanos().saturating_mul(u128::from(times));
-        Self {
-            calls: calls.saturating_mul(times),
-            input_tokens: input_tokens.saturating_mul(times),
-            output_tokens: output_tokens.saturating_mul(times),
-            upstream_time: duration_of(nanos),
-            money: money.saturating_mul(times),
-            spent: spent.saturating_mul(times),
-            spent_calls: spent_calls.saturating_mul(times),
-        }
-    }
-
-    fn of_hit(call: &Call) -> Self {
+    /// Returns what a hit saves whose answer came by `call`.
+    pub fn of_hit(call: &Call) -> Self {
         Self { calls: 1, upstream_time: call.upstream_time, ..Self::of_part(call) }
     }
 
@@ -109,12 +92,6 @@ impl Saved {
             ..Self::default()
         }
     }
-}
-
-fn duration_of(nanos: u128) -> Duration {
-    const NANOS: u128 = 1_000_000_000;
-    let rest = u32::try_from(nanos % NANOS).unwrap_or(0);
-    u64::try_from(nanos / NANOS).map_or(Duration::MAX, |secs| Duration::new(secs, rest))
 }
 
 /// One line of a snapshot.
@@ -163,11 +140,6 @@ impl Ledger {
     /// `call` cost and took.
     pub fn hit(&mut self, route: usize, model: &str, call: &Call) {
         self.add(route, model, &Saved::of_hit(call));
-    }
-
-    /// Counts `times` requests that were answered by one kept answer, as [`Self::hit`] does each.
-    pub fn hits(&mut self, route: usize, model: &str, call: &Call, times: u64) {
-        self.add(route, model, &Saved::of_hit(call).times(times));
     }
 
     /// Tells whether nothing was counted.
@@ -222,7 +194,8 @@ impl Ledger {
         total
     }
 
-    fn add(&mut self, route: usize, model: &str, saved: &Saved) {
+    /// Adds what was saved and spent on answers of one model of one route.
+    pub fn add(&mut self, route: usize, model: &str, saved: &Saved) {
         let sums = self.routes.entry(route).or_default();
         if let Some(kept) = sums.models.get_mut(model) {
             kept.add(saved);
