@@ -34,6 +34,9 @@ pub struct OriginCall {
     /// All headers of the request as the caller presented them, where the origin's word decides over
     /// the answer: its Vary may name any of them (RFC 9111 §4.1). Not sent.
     pub presented: Vec<Header>,
+    /// The caller's trace, which the call is a part of (W3C Trace Context). Sent; it has no say in the
+    /// answer, so it is not keyed.
+    pub trace: Vec<Header>,
     /// Whether the origin can be asked if a kept answer is still right (RFC 9111 §4.3).
     pub validates: bool,
     /// Request body, byte for byte as keyed.

@@ -182,7 +182,8 @@ impl Call {
         let call = &self.call;
         let endpoint = client.endpoint();
         let conditions: Vec<(&str, &[u8])> = conditions.collect();
-        let pairs = call.headers.iter().map(|header| (&*header.name, &*header.value));
+        let own = call.headers.iter().chain(&call.trace);
+        let pairs = own.map(|header| (&*header.name, &*header.value));
         let pairs = pairs.chain(conditions.iter().copied());
         let outgoing = Outgoing {
             method: Method::from_bytes(call.method.as_bytes()).map_err(|_| internal(call))?,

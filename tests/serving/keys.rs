@@ -296,3 +296,26 @@ fn only_keyed_headers_and_the_credential_go_upstream() {
     let none = ask("messages", "headers").header("anthropic-version", "2023-06-01");
     assert_eq!(gateway.send(&none).cache(), "MISS");
 }
+
+/// W3C Trace Context: the call is a part of the trace of who led to it, and of nobody's where it is made
+/// unasked.
+#[test]
+fn a_trace_goes_along_and_makes_no_difference() {
+    let provider = Provider::start();
+    let gateway = Gateway::patient().upstream(&provider).start();
+    let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let traced = ask("messages", "trace").header("traceparent", parent);
+    let traced = traced.header("tracestate", "vendor=opaque");
+    assert_eq!(gateway.send(&traced).expect_status(200).cache(), "MISS");
+    let call = provider.calls().pop().expect("a call");
+    assert_eq!(call.headers.all("traceparent"), [parent], "{:?}", call.headers);
+    assert_eq!(call.headers.all("tracestate"), ["vendor=opaque"], "{:?}", call.headers);
+    let other = "00-0af7651916cd43dd8448eb211c80319d-b7ad6b7169203332-01";
+    let again = gateway.send(&ask("messages", "trace").header("traceparent", other));
+    assert_eq!(again.cache(), "HIT L1", "{again}");
+    assert_eq!(again.header("traceparent"), None, "{again}");
+    let wrong = ask("messages", "another").header("traceparent", "00-none");
+    assert_eq!(gateway.send(&wrong).expect_status(200).cache(), "MISS");
+    let call = provider.calls().pop().expect("a call");
+    assert_eq!(call.headers.get("traceparent"), None, "{:?}", call.headers);
+}

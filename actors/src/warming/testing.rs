@@ -38,6 +38,7 @@ pub(super) fn call(number: u32, body_bytes: usize) -> Arc<OriginCall> {
         min_uses: 1,
         labels: Labels::default(),
         model: None,
+        trace: Vec::new(),
         apart: None,
     })
 }

@@ -132,6 +132,7 @@ pub fn call(number: u8) -> OriginCall {
         min_uses: 1,
         labels: Labels::default(),
         model: None,
+        trace: Vec::new(),
         apart: None,
     }
 }

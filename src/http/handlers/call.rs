@@ -9,13 +9,14 @@ use std::sync::Arc;
 use super::directives::Directives;
 use super::invalidation;
 use super::reading::{Reading, read_as};
+use super::trace;
 use crate::caching::is_unsafe;
 use crate::canonical::{CREDENTIAL_HEADERS, Scope};
 use crate::forms::ask_for_usage;
 use crate::http::recall::Meaning;
 
 /// Returns the upstream call that answers the request. Only headers that are in the key, or in the
-/// scope, go along: what is not keyed cannot change an answer. A stream's usage is asked for, whether
+/// scope, go along, and the caller's trace: what is not keyed cannot change an answer. A stream's usage is asked for, whether
 /// the caller wants it or not: it is part of what is kept.
 pub(super) fn origin_call(
     reading: &Reading<'_>,
@@ -29,6 +30,10 @@ pub(super) fn origin_call(
         Form::StreamWithoutUsage => ask_for_usage(reading.body).map(Bytes::from),
         Form::Object | Form::Stream => None,
     };
+    let headers = headers(reading, meaning.form);
+    let mut trace = trace::of(reading.headers);
+    // Where a route keys it, it is there.
+    trace.retain(|of_trace| headers.iter().all(|header| header.name != of_trace.name));
     OriginCall {
         key: meaning.key,
         route: route.index,
@@ -36,8 +41,9 @@ pub(super) fn origin_call(
         scope: meaning.scope,
         method: method.into(),
         target: target(reading),
-        headers: headers(reading, meaning.form),
+        headers,
         presented: if heeds { presented(reading) } else { Vec::new() },
+        trace,
         validates: heeds && !is_unsafe(method),
         body: body.unwrap_or_else(|| reading.body.clone()),
         form: meaning.form,

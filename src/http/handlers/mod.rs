@@ -32,6 +32,7 @@ pub mod scaling;
 mod selecting;
 mod submitted;
 mod told;
+mod trace;
 pub mod unasked;
 mod under_way;
 pub mod warming;

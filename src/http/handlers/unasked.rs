@@ -31,15 +31,18 @@ fn repeatable(route: &Route, call: &Arc<OriginCall>) -> Option<Arc<OriginCall>> 
         return None;
     }
     let shows = |headers: &[Header]| headers.iter().any(is_credential);
-    if !shows(&call.headers) && !shows(&call.presented) {
+    let shows_any = shows(&call.headers) || shows(&call.presented);
+    if !shows_any && call.trace.is_empty() {
         return Some(Arc::clone(call));
     }
-    if route.wants_credential {
+    if shows_any && route.wants_credential {
         return None;
     }
     let mut call = OriginCall::clone(call);
     call.headers.retain(|header| !is_credential(header));
     call.presented.retain(|header| !is_credential(header));
+    // That trace is over.
+    call.trace.clear();
     Some(Arc::new(call))
 }
 

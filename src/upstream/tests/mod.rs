@@ -215,6 +215,7 @@ pub(super) fn call(method: &str, target: &str, body: &'static str) -> OriginCall
         min_uses: 1,
         labels: Labels::default(),
         model: None,
+        trace: Vec::new(),
         apart: None,
     }
 }
