@@ -11,7 +11,7 @@
 //! * [`operate`]: the commands that talk to a gateway that runs.
 //! * [`reload`]: taking on changed settings while the gateway runs.
 //! * [`replay`]: what the cache would have done with a log of requests.
-//! * [`http`]: the two listeners.
+//! * [`listening`]: their sockets; [`http`]: the two listeners; [`supervisor`]: who is told of start and stop.
 //! * [`file_limit`]: open files, as many as the settings may need.
 //! * [`give_back`]: giving freed memory back to the system.
 //! * [`telemetry`]: metrics and logs.
@@ -27,6 +27,7 @@ pub mod file_limit;
 pub mod forms;
 pub mod give_back;
 pub mod http;
+pub mod listening;
 pub mod operate;
 pub mod reload;
 pub mod replay;
@@ -34,6 +35,7 @@ pub mod savings;
 pub mod scope_secret;
 pub mod serve;
 pub mod settings;
+pub mod supervisor;
 pub mod telemetry;
 pub mod tokens;
 pub mod upstream;

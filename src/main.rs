@@ -9,10 +9,12 @@ use std::process::ExitCode;
 use anteroom::command_line::{self, Command};
 use anteroom::http::access::digest_line;
 use anteroom::http::reshape::Reshaper;
+use anteroom::listening::Given;
 use anteroom::operate::{self, Asking, Operation};
 use anteroom::replay::options::{LogFile, ReplayOptions};
 use anteroom::replay::progress::Progress;
-use anteroom::settings::{self, Loaded, Settings};
+use anteroom::serve::Start;
+use anteroom::settings::{self, Loaded, Settings, Taken};
 use anteroom::{replay, serve, telemetry};
 
 /// Exit code for a command line or settings that cannot be used.
@@ -27,7 +29,16 @@ fn main() -> ExitCode {
         Command::Completions { shell } => return completions(*shell),
         Command::Serve | Command::Check | Command::Operate(_) => {}
     }
-    let loaded = match settings::load(command_line.config.as_deref()) {
+    let told = settings::told();
+    let given = match command_line.command {
+        Command::Serve => Given::take(&told),
+        _ => Ok(Given::default()),
+    };
+    let given = match given {
+        Ok(given) => given,
+        Err(error) => return refuse(&error.to_string(), UNUSABLE),
+    };
+    let loaded = match settings::load(command_line.config.as_deref(), given.taken()) {
         Ok(loaded) => loaded,
         Err(error) => return refuse(&error.to_string(), UNUSABLE),
     };
@@ -39,7 +50,7 @@ fn main() -> ExitCode {
     }
     match command_line.command {
         Command::Check => print(&command_line::check(&loaded)),
-        Command::Serve => run(loaded),
+        Command::Serve => run(loaded, Start { given, told }),
         // Done above.
         Command::DigestKey
         | Command::Replay(_)
@@ -73,7 +84,7 @@ fn digest_key() -> ExitCode {
 fn replay(options: &ReplayOptions, config: Option<&Path>) -> ExitCode {
     let progress = if options.json { Progress::none() } else { Progress::on_terminal() };
     let replayed = match &options.log {
-        LogFile { from_log: Some(file), .. } => match settings::load(config) {
+        LogFile { from_log: Some(file), .. } => match settings::load(config, Taken::default()) {
             Ok(loaded) => replay::run_log(file, &loaded.settings, options, &progress)
                 .map_err(|error| error.to_string()),
             Err(error) => return refuse(&error.to_string(), UNUSABLE),
@@ -117,10 +128,10 @@ fn install_tls() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
-fn run(loaded: Loaded) -> ExitCode {
+fn run(loaded: Loaded, start: Start) -> ExitCode {
     let verbosity = telemetry::logging::start(&loaded.settings.log);
     install_tls();
-    match actix::System::new().block_on(serve::serve(loaded, verbosity)) {
+    match actix::System::new().block_on(serve::serve(loaded, verbosity, start)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => refuse(&error.to_string(), 1),
     }

@@ -23,7 +23,7 @@ pub use self::watched::{Stamp, Watched};
 use crate::http::admission::Admission;
 use crate::http::in_force::{Current, InForce, Makings};
 use crate::settings::{
-    self, Adoption, Change, Loaded, Problem, Settings, SettingsError, Source, Sources, adopt,
+    self, Adoption, Change, Loaded, Problem, Settings, SettingsError, Source, Sources, Taken, adopt,
 };
 use crate::telemetry::Verbosity;
 
@@ -59,6 +59,8 @@ pub struct Known {
 pub struct Reloads {
     /// The file that was read at the start; without one, the default file may come.
     file: Option<PathBuf>,
+    /// What holds over it.
+    taken: Taken,
     reach: Reach,
     /// One at a time.
     turn: tokio::sync::Mutex<()>,
@@ -68,13 +70,14 @@ pub struct Reloads {
 }
 
 impl Reloads {
-    /// Begins with the settings that were loaded at the start, by their file and sources.
-    pub fn new(file: Option<PathBuf>, sources: Sources, reach: Reach) -> Self {
+    /// Begins with the settings that were loaded at the start, by their file, their sources, and the
+    /// addresses that hold over both.
+    pub fn new(file: Option<PathBuf>, sources: Sources, taken: Taken, reach: Reach) -> Self {
         let known = Mutex::new(Known { sources, ..Known::default() });
         // Seen now, so that a change during the start is noticed after it.
         let watched = Mutex::new(Watched::new(follow::stamp(&path(file.as_deref()))));
         let (turn, apart) = (tokio::sync::Mutex::default(), Apart::new(READ_WITHIN));
-        Self { file, reach, turn, known, watched, apart }
+        Self { file, taken, reach, turn, known, watched, apart }
     }
 
     /// Returns what is known of settings and reloads.
@@ -128,8 +131,8 @@ impl Reloads {
     }
 
     async fn read(&self) -> Result<Loaded, SettingsError> {
-        let file = self.file.clone();
-        let loaded = self.apart.run(move || settings::load(file.as_deref())).await;
+        let (file, taken) = (self.file.clone(), self.taken);
+        let loaded = self.apart.run(move || settings::load(file.as_deref(), taken)).await;
         loaded.unwrap_or_else(|| {
             let reason = "it takes too long".to_owned();
             Err(SettingsError::Unreadable { path: path(self.file.as_deref()), reason })

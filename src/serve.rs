@@ -1,5 +1,7 @@
 //! Start order, the wait for a signal, stop order.
 
+mod signals;
+
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -10,8 +12,8 @@ use anteroom_actors::warming::WarmingPlan;
 use anteroom_actors::watchdog::system_probe;
 use anteroom_actors::wiring::{MemoryPlan, ModelPlan, Plan, ScalerPlan, Topology, Ward};
 use parking_lot::Mutex;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use self::signals::Signals;
 use crate::explain::{HashKey, Sketches};
 use crate::file_limit;
 use crate::give_back::give_back;
@@ -22,15 +24,17 @@ use crate::http::in_force::{Current, InForce, Makings};
 use crate::http::live::Live;
 use crate::http::revoked::Revoked;
 use crate::http::sent_entries::SentEntries;
-use crate::http::server::{ListenError, Listeners, Servers};
+use crate::http::server::{AnswerError, Servers};
 use crate::http::shape::redact::RedactError;
 use crate::http::tls::{Certificate, TlsError};
 use crate::http::warming::AroundWarming;
 use crate::http::workload::Workers;
+use crate::listening::{Given, ListenError, Listeners};
 use crate::reload::{self, Reach, Reloads};
 use crate::savings::{Book, PriceError};
 use crate::scope_secret::{self, NoRandomness, Obtained};
-use crate::settings::Loaded;
+use crate::settings::{Loaded, Taken, Told};
+use crate::supervisor::Supervisor;
 use crate::telemetry::{AccessLog, Metrics, RecorderActor, RecorderHandle, Verbosity};
 use crate::tokens::{self, TokenCounter};
 use crate::upstream::billing::Billing;
@@ -56,6 +60,9 @@ pub enum ServeError {
     /// A listener.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// What answers on them.
+    #[error(transparent)]
+    Answer(#[from] AnswerError),
     /// An upstream.
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
@@ -96,13 +103,26 @@ impl From<SpecError> for ServeError {
     }
 }
 
+/// What there was before this process.
+#[derive(Debug)]
+pub struct Start {
+    /// Sockets that are open already.
+    pub given: Given,
+    /// What the environment tells of who started it.
+    pub told: Told,
+}
+
 /// Serves until a signal to stop, then ends in order: no new connections, requests finish, flights
 /// land, writes reach their levels. A second signal ends the process at once.
 ///
 /// # Errors
 ///
 /// What keeps the gateway from starting.
-pub async fn serve(loaded: Loaded, verbosity: Verbosity) -> Result<(), ServeError> {
+pub async fn serve(
+    loaded: Loaded,
+    verbosity: Verbosity,
+    start: Start,
+) -> Result<(), ServeError> {
     let (mut signals, hangups) = (Signals::listen()?, Signals::hangups()?);
     let settings = &loaded.settings;
     file_limit::raise(settings);
@@ -112,11 +132,9 @@ pub async fn serve(loaded: Loaded, verbosity: Verbosity) -> Result<(), ServeErro
     };
     let tls = certificate.as_ref().map(Certificate::server_config).transpose()?;
     let scheme = if tls.is_some() { "https" } else { "http" };
-    let listeners = Listeners::bind(settings.server.listen, settings.admin.listen)?;
-    let (api, operations) = listeners
-        .addresses()
-        .map_err(|source| ServeError::System { what: "read the listeners' addresses", source })?;
-    let gateway = assemble(loaded, verbosity).await?;
+    let (taken, supervisor) = (start.given.taken(), Supervisor::at(&start.told.notify_socket));
+    let listeners = Listeners::open(settings, start.given)?;
+    let gateway = assemble(loaded, verbosity, taken).await?;
     actors_up(&gateway.topology).await;
     if !gateway.topology.catch_up(PURGES_HEARD_WITHIN).await {
         tracing::warn!(
@@ -129,8 +147,8 @@ pub async fn serve(loaded: Loaded, verbosity: Verbosity) -> Result<(), ServeErro
         #[expect(clippy::disallowed_methods, reason = "nothing is lost when the process ends it")]
         actix_web::rt::spawn(certificate.follow());
     }
-    tracing::info!(api = %format_args!("{scheme}://{api}"), "listening");
-    tracing::info!(operations = %format_args!("http://{operations}"), "listening");
+    servers.announce(scheme);
+    supervisor.ready();
 
     #[expect(clippy::disallowed_methods, reason = "nothing is lost when the process ends it")]
     actix_web::rt::spawn(reload::follow(Arc::clone(&gateway.reloads), hangups));
@@ -138,6 +156,7 @@ pub async fn serve(loaded: Loaded, verbosity: Verbosity) -> Result<(), ServeErro
     signals.next().await;
     let drain = gateway.in_force().settings.server.drain_timeout.get();
     tracing::info!("stopping; a second signal stops at once");
+    supervisor.stopping();
     let stopped = stop(&servers, &gateway, drain);
     tokio::select! {
         () = stopped => {}
@@ -157,7 +176,11 @@ fn recall_key() -> Result<[u64; 4], NoRandomness> {
 }
 
 /// Starts the actors and puts together what the workers share.
-async fn assemble(loaded: Loaded, verbosity: Verbosity) -> Result<Arc<Gateway>, ServeError> {
+async fn assemble(
+    loaded: Loaded,
+    verbosity: Verbosity,
+    taken: Taken,
+) -> Result<Arc<Gateway>, ServeError> {
     let Loaded { settings, sources, file } = loaded;
     let clock: SharedClock = Arc::new(SystemClock);
     let upstreams = Upstreams::prepare(&from_settings::upstreams(&settings)?)?;
@@ -252,7 +275,7 @@ async fn assemble(loaded: Loaded, verbosity: Verbosity) -> Result<Arc<Gateway>, 
             settings.explain.sketches,
         ),
         current,
-        reloads: Arc::new(Reloads::new(file, sources, reach)),
+        reloads: Arc::new(Reloads::new(file, sources, taken, reach)),
         revoked: Revoked::default(),
         savings,
         sent: SentEntries::new(topology.budget.clone()),
@@ -346,33 +369,4 @@ async fn stop(servers: &Servers, gateway: &Gateway, drain: Duration) {
         tracing::warn!("not everything queued was written");
     }
     servers.stop_operations().await;
-}
-
-/// The signals that stop the gateway.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn listen() -> Result<Self, ServeError> {
-        let terminate = Self::of(SignalKind::terminate())?;
-        Ok(Self { terminate, interrupt: Self::of(SignalKind::interrupt())? })
-    }
-
-    /// Returns the signals to read the settings anew.
-    fn hangups() -> Result<Signal, ServeError> {
-        Self::of(SignalKind::hangup())
-    }
-
-    fn of(kind: SignalKind) -> Result<Signal, ServeError> {
-        signal(kind).map_err(|source| ServeError::System { what: "listen for signals", source })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
 }

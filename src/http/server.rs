@@ -1,6 +1,6 @@
 //! The two listeners, from their start to their end.
 
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, TcpStream};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,62 +16,28 @@ use rustls::ServerConfig;
 use super::api::{self, CLOSE_WITHIN_S};
 use super::gateway::Gateway;
 use super::operations;
+use crate::listening::{ListenError, Listeners, Origin, Socket};
 
 /// Pause between two looks whether requests are still under way.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
-/// A listener that could not be opened.
+/// Why the listeners do not answer.
 #[derive(Debug, thiserror::Error)]
-pub enum ListenError {
-    /// The address is taken, not ours, or not allowed.
-    #[error("failed to listen on {address} ({key}): {source}")]
-    Bind {
-        /// Which key of the settings names it.
-        key: &'static str,
-        /// The address.
-        address: SocketAddr,
-        /// The system's words.
-        source: std::io::Error,
-    },
+pub enum AnswerError {
+    /// A socket could not be used.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
     /// The metrics could not be set up.
     #[error("failed to set up the metrics endpoint: {0}")]
     Metrics(String),
 }
 
-/// The listeners' sockets, open and not yet answered.
-pub struct Listeners {
-    api: TcpListener,
-    operations: TcpListener,
-}
-
-impl Listeners {
-    /// Opens both sockets; port 0 picks a free one.
-    ///
-    /// # Errors
-    ///
-    /// [`ListenError::Bind`] naming the key and the address.
-    pub fn bind(api: SocketAddr, operations: SocketAddr) -> Result<Self, ListenError> {
-        let bind = |key, address| {
-            TcpListener::bind(address).map_err(|source| ListenError::Bind { key, address, source })
-        };
-        Ok(Self { api: bind("server.listen", api)?, operations: bind("admin.listen", operations)? })
-    }
-
-    /// Returns the API's and the operations' address.
-    ///
-    /// # Errors
-    ///
-    /// When the system does not know them.
-    pub fn addresses(&self) -> std::io::Result<(SocketAddr, SocketAddr)> {
-        Ok((self.api.local_addr()?, self.operations.local_addr()?))
-    }
-}
-
 /// The running listeners.
 pub struct Servers {
     api: ServerHandle,
-    api_socket: TcpListener,
+    api_socket: Socket,
     operations: ServerHandle,
+    operations_socket: Socket,
     gateway: Arc<Gateway>,
 }
 
@@ -86,21 +52,23 @@ impl Servers {
         listeners: Listeners,
         recall_key: [u64; 4],
         tls: Option<ServerConfig>,
-    ) -> Result<Self, ListenError> {
+    ) -> Result<Self, AnswerError> {
         let in_force = gateway.in_force();
         let settings = &in_force.settings;
         let workers = settings.server.threads();
-        let io = |key, address| move |source| ListenError::Bind { key, address, source };
-        let in_api = io("server.listen", settings.server.listen);
-        let api_socket = listeners.api.try_clone().map_err(&in_api)?;
-        let api = api::serve(Arc::clone(gateway), listeners.api, workers, recall_key, tls)
+        let Listeners { api: api_socket, operations: operations_socket } = listeners;
+        let io = |key, address| move |source| ListenError { key, address, source };
+        let in_api = io("server.listen", api_socket.address);
+        let in_operations = io("admin.listen", operations_socket.address);
+        let listener = api_socket.listener().map_err(in_api)?;
+        let api = api::serve(Arc::clone(gateway), listener, workers, recall_key, tls)
             .map_err(in_api)?;
         let registry = gateway.metrics.registry().clone();
         let prometheus = PrometheusMetricsBuilder::new("anteroom_operations")
             .registry(registry)
             .mask_unmatched_patterns("unmatched")
             .build()
-            .map_err(|error| ListenError::Metrics(error.to_string()))?;
+            .map_err(|error| AnswerError::Metrics(error.to_string()))?;
         let shared = Data::from(Arc::clone(gateway));
         let operations = HttpServer::new(move || {
             App::new()
@@ -112,13 +80,14 @@ impl Servers {
         .workers(1)
         .disable_signals()
         .shutdown_timeout(CLOSE_WITHIN_S)
-        .listen(listeners.operations)
-        .map_err(io("admin.listen", settings.admin.listen))?
+        .listen(operations_socket.listener().map_err(in_operations)?)
+        .map_err(in_operations)?
         .run();
         let servers = Self {
             api: api.handle(),
             api_socket,
             operations: operations.handle(),
+            operations_socket,
             gateway: Arc::clone(gateway),
         };
         #[expect(clippy::disallowed_methods, reason = "Servers::stop ends them and waits")]
@@ -129,12 +98,24 @@ impl Servers {
         Ok(servers)
     }
 
+    /// Says in the log where the listeners are; the API's URL begins with `scheme`.
+    pub fn announce(&self, scheme: &str) {
+        let (api, operations) = (&self.api_socket, &self.operations_socket);
+        let socket = api.origin;
+        tracing::info!(api = %format_args!("{scheme}://{}", api.address), %socket, "listening");
+        let (address, socket) = (operations.address, operations.origin);
+        tracing::info!(operations = %format_args!("http://{address}"), %socket, "listening");
+    }
+
     /// Stops: no new connections, running requests may go on for `drain`, then all end. Returns
     /// whether every request had ended by itself.
     pub async fn stop(&self, drain: Duration) -> bool {
         self.gateway.draining.store(true, Ordering::Relaxed);
         self.api.pause().await;
-        self.refuse_connections();
+        // A socket of a service manager goes on: what waits on it is for the next process.
+        if self.api_socket.origin == Origin::Own {
+            self.refuse_connections();
+        }
         let ended = async {
             while self.gateway.under_way() > 0 {
                 tokio::time::sleep(LOOK_AGAIN).await;
@@ -149,7 +130,7 @@ impl Servers {
     /// would be made, and wait unanswered until the end of the drain.
     fn refuse_connections(&self) {
         // Linux ends a listening socket by shutdown(2), which the standard library has for streams.
-        let socket = self.api_socket.try_clone().map(|own| TcpStream::from(OwnedFd::from(own)));
+        let socket = self.api_socket.listener().map(|own| TcpStream::from(OwnedFd::from(own)));
         if let Err(error) = socket.and_then(|socket| socket.shutdown(Shutdown::Both)) {
             tracing::debug!(%error, "connections are left unanswered, not refused");
         }

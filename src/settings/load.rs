@@ -15,6 +15,7 @@ use super::fill::fill;
 use super::header_names::lower_names;
 use super::overlay::{is_setting, overlay};
 use super::sources::{Source, Sources};
+use super::told::{Taken, Told};
 use super::tree::{KeyPath, prune, values_set};
 use super::validate::validate;
 use super::{Settings, typed};
@@ -39,11 +40,12 @@ pub struct Loaded {
     pub file: Option<PathBuf>,
 }
 
-/// Loads the settings: `path`, or `./config.yaml` if it is there; the environment over it.
+/// Loads the settings: `path`, or `./config.yaml` if it is there; the environment over it; over both the
+/// addresses of listeners that are open already.
 ///
 /// Errors: a file that cannot be read or is not YAML; every wrong value with its key, where it
 /// came from and what is allowed.
-pub fn load(path: Option<&Path>) -> Result<Loaded, SettingsError> {
+pub fn load(path: Option<&Path>, taken: Taken) -> Result<Loaded, SettingsError> {
     let environment = environment()?;
     let file = match path {
         Some(path) => Some(read(path)?),
@@ -52,7 +54,13 @@ pub fn load(path: Option<&Path>) -> Result<Loaded, SettingsError> {
             read => Some(read?),
         },
     };
-    assemble(file, &environment)
+    assemble(file, &environment, taken)
+}
+
+/// Returns what the environment tells of who started this process.
+pub fn told() -> Told {
+    let text = |name| std::env::var(name).unwrap_or_default();
+    Told { socket_names: text("LISTEN_FDNAMES"), notify_socket: text("NOTIFY_SOCKET") }
 }
 
 /// A settings file that was read.
@@ -135,6 +143,7 @@ fn environment() -> Result<BTreeMap<String, String>, SettingsError> {
 pub(super) fn assemble(
     file: Option<Text>,
     environment: &BTreeMap<String, String>,
+    taken: Taken,
 ) -> Result<Loaded, SettingsError> {
     let mut tree = Value::Object(Map::new());
     let mut sources = Sources::default();
@@ -160,6 +169,7 @@ pub(super) fn assemble(
         tree = Value::Object(Map::new());
     }
     problems.extend(overlay(&mut tree, environment, &mut sources));
+    taken.lay(&mut tree, &mut sources);
     prune(&mut tree);
     ensure_default_upstream(&mut tree);
     let mut settings = match typed::read(tree, &sources) {

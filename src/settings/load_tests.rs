@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::load::{Text, assemble};
 use super::{
-    ByteSize, HumanDuration, Loaded, LogLevel, Settings, SettingsError, Source, UpstreamKind,
+    ByteSize, HumanDuration, Loaded, LogLevel, Settings, SettingsError, Source, Taken, UpstreamKind,
     effective, load,
 };
 
@@ -15,7 +15,7 @@ pub(super) fn load_text(text: &str, variables: &[(&str, &str)]) -> Result<Loaded
     let environment: BTreeMap<String, String> =
         variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let file = Text { path: PathBuf::from("test.yaml"), text: text.to_owned() };
-    assemble(Some(file), &environment)
+    assemble(Some(file), &environment, Taken::default())
 }
 
 fn settings(text: &str, variables: &[(&str, &str)]) -> Settings {
@@ -37,7 +37,7 @@ fn a_file_that_says_nothing_gives_the_defaults() {
     ] {
         assert_eq!(settings(text, &[]), Settings::default(), "{text:?}");
     }
-    assert_eq!(assemble(None, &BTreeMap::new()).unwrap().settings, Settings::default());
+    assert_eq!(assemble(None, &BTreeMap::new(), Taken::default()).unwrap().settings, Settings::default());
 }
 
 #[test]
@@ -227,7 +227,7 @@ fn what_is_in_effect_is_shown_with_sources_and_without_secrets() {
 
 #[test]
 fn what_is_shown_reads_back_as_the_same_settings() {
-    let defaults = assemble(None, &BTreeMap::new()).unwrap();
+    let defaults = assemble(None, &BTreeMap::new(), Taken::default()).unwrap();
     assert!(!effective(&defaults).contains('#'));
     assert_eq!(settings(&effective(&defaults), &[]), Settings::default());
 }
@@ -237,12 +237,12 @@ fn files_are_found_or_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.yaml");
     fs::write(&path, "server:\n  workers: 3\n").unwrap();
-    let loaded = load(Some(&path)).unwrap();
+    let loaded = load(Some(&path), Taken::default()).unwrap();
     assert_eq!(loaded.settings.server.workers, 3);
 
     let gone = folder.path().join("gone.yaml");
     let unreadable = |path: &Path| {
-        let error = load(Some(path)).unwrap_err();
+        let error = load(Some(path), Taken::default()).unwrap_err();
         assert!(error.to_string().contains(&path.display().to_string()), "{error}");
         error.label()
     };

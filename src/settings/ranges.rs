@@ -105,6 +105,7 @@ pub(super) const RANGES: &[(&str, Range)] = &[
     ("server.workers", count(0, 1_024)),
     ("server.max_in_flight", count(1, 1_000_000)),
     ("server.max_connections", count(1, 1_000_000)),
+    ("server.backlog", count(1, 65_535)),
     ("server.max_body", size(kib(1), gib(1))),
     ("server.head_timeout", time(secs(1), minutes(5))),
     ("server.body_timeout", time(ms(100), hours(1))),

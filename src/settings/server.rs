@@ -20,6 +20,8 @@ pub struct Server {
     pub max_in_flight: usize,
     /// Most open connections.
     pub max_connections: usize,
+    /// Most connections waiting to be accepted.
+    pub backlog: u16,
     /// Largest request body.
     pub max_body: ByteSize,
     /// Longest wait for a request's head.
@@ -55,6 +57,7 @@ impl Default for Server {
             workers: 0,
             max_in_flight: 1024,
             max_connections: 20_000,
+            backlog: 1_024,
             max_body: ByteSize::from_mib(32),
             head_timeout: HumanDuration::from_secs(5),
             body_timeout: HumanDuration::from_secs(60),

@@ -18,6 +18,8 @@ pub enum Source {
     },
     /// An environment variable, by name.
     Environment(String),
+    /// A socket that a service manager has opened.
+    Socket,
 }
 
 impl fmt::Display for Source {
@@ -25,6 +27,7 @@ impl fmt::Display for Source {
         match self {
             Self::Default => f.write_str("default"),
             Self::Environment(name) => write!(f, "from {name}"),
+            Self::Socket => f.write_str("from the inherited socket"),
             Self::File { path, variables } => {
                 write!(f, "from {path}")?;
                 for name in variables {
