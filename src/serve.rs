@@ -118,11 +118,7 @@ pub struct Start {
 /// # Errors
 ///
 /// What keeps the gateway from starting.
-pub async fn serve(
-    loaded: Loaded,
-    verbosity: Verbosity,
-    start: Start,
-) -> Result<(), ServeError> {
+pub async fn serve(loaded: Loaded, verbosity: Verbosity, start: Start) -> Result<(), ServeError> {
     let (mut signals, hangups) = (Signals::listen()?, Signals::hangups()?);
     let settings = &loaded.settings;
     file_limit::raise(settings);

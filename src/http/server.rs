@@ -61,8 +61,8 @@ impl Servers {
         let in_api = io("server.listen", api_socket.address);
         let in_operations = io("admin.listen", operations_socket.address);
         let listener = api_socket.listener().map_err(in_api)?;
-        let api = api::serve(Arc::clone(gateway), listener, workers, recall_key, tls)
-            .map_err(in_api)?;
+        let api =
+            api::serve(Arc::clone(gateway), listener, workers, recall_key, tls).map_err(in_api)?;
         let registry = gateway.metrics.registry().clone();
         let prometheus = PrometheusMetricsBuilder::new("anteroom_operations")
             .registry(registry)

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::load::{Text, assemble};
 use super::{
-    ByteSize, HumanDuration, Loaded, LogLevel, Settings, SettingsError, Source, Taken, UpstreamKind,
-    effective, load,
+    ByteSize, HumanDuration, Loaded, LogLevel, Settings, SettingsError, Source, Taken,
+    UpstreamKind, effective, load,
 };
 
 /// Loads `text` as the file `test.yaml`, with `variables` as the whole environment.
@@ -37,7 +37,10 @@ fn a_file_that_says_nothing_gives_the_defaults() {
     ] {
         assert_eq!(settings(text, &[]), Settings::default(), "{text:?}");
     }
-    assert_eq!(assemble(None, &BTreeMap::new(), Taken::default()).unwrap().settings, Settings::default());
+    assert_eq!(
+        assemble(None, &BTreeMap::new(), Taken::default()).unwrap().settings,
+        Settings::default()
+    );
 }
 
 #[test]
@@ -230,6 +233,21 @@ fn what_is_shown_reads_back_as_the_same_settings() {
     let defaults = assemble(None, &BTreeMap::new(), Taken::default()).unwrap();
     assert!(!effective(&defaults).contains('#'));
     assert_eq!(settings(&effective(&defaults), &[]), Settings::default());
+}
+
+#[test]
+fn the_address_of_an_open_socket_holds_over_all_and_is_held_to_the_same_rules() {
+    let load = |address: &str| {
+        let taken = Taken { api: None, operations: Some(address.parse().unwrap()) };
+        let environment = [("ANTEROOM_ADMIN_LISTEN".to_owned(), "127.0.0.1:1".to_owned())].into();
+        assemble(None, &environment, taken)
+    };
+    let loaded = load("127.0.0.1:2").unwrap();
+    assert_eq!(loaded.settings.admin.listen, "127.0.0.1:2".parse().unwrap());
+    assert_eq!(loaded.sources.of("admin.listen").to_string(), "from the inherited socket");
+    assert_eq!(loaded.sources.of("server.listen"), Source::Default);
+    let refused = load("0.0.0.0:2").unwrap_err().to_string();
+    assert!(refused.contains("admin.token") && refused.contains("0.0.0.0:2"), "{refused}");
 }
 
 #[test]

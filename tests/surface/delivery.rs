@@ -191,7 +191,7 @@ fn the_image_is_built_of_what_is_there_and_runs_without_rights() {
 }
 
 #[test]
-fn the_unit_of_systemd_is_hardened_and_starts_what_there_is() {
+fn the_units_of_systemd_are_hardened_and_start_what_there_is() {
     let unit = read("systemd/anteroom.service");
     let lines: Vec<&str> = unit.lines().filter(|line| !line.starts_with('#')).collect();
     assert!(unit.contains("-m 644 config.yaml"), "a user made by DynamicUser reads it");
@@ -215,14 +215,27 @@ fn the_unit_of_systemd_is_hardened_and_starts_what_there_is() {
     assert!(files >= settings.server.max_connections * 2, "{files}");
     let stop: u64 = value("TimeoutStopSec=").trim_end_matches('s').parse().expect("seconds");
     assert!(stop > settings.server.drain_timeout.get().as_secs() + 5);
-    // Where systemd is at hand, it reads the unit itself.
+    assert!(lines.contains(&"Type=notify"), "a manager that waits for READY=1 is told it");
+    // Of one name with the service: systemd passes its sockets in this order, the API's first.
+    let sockets = read("systemd/anteroom.socket");
+    let listens: Vec<&str> =
+        sockets.lines().filter_map(|line| line.strip_prefix("ListenStream=")).collect();
+    let defaults = [settings.server.listen, settings.admin.listen].map(|listen| listen.to_string());
+    assert_eq!(listens, defaults);
+    assert!(!sockets.contains("\nAccept=") && !sockets.contains("\nService="));
+    // Where systemd is at hand, it reads the units itself.
     let analyze = Path::new("/usr/bin/systemd-analyze");
     if analyze.exists() {
         let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("anteroom.service");
         let binary = env!("CARGO_BIN_EXE_anteroom");
-        fs::write(&path, unit.replace("/usr/local/bin/anteroom", binary)).expect("a file");
-        let output = Command::new(analyze).arg("verify").arg(&path).output().expect("it runs");
+        let unit = unit.replace("/usr/local/bin/anteroom", binary);
+        let paths =
+            [("anteroom.service", unit), ("anteroom.socket", sockets)].map(|(name, text)| {
+                let path = folder.path().join(name);
+                fs::write(&path, text).expect("a file");
+                path
+            });
+        let output = Command::new(analyze).arg("verify").args(&paths).output().expect("it runs");
         assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 }

@@ -2,6 +2,7 @@
 
 mod access;
 mod access_log;
+mod activation;
 mod cache_headers;
 mod command_line;
 mod cors;

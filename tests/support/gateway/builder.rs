@@ -1,6 +1,7 @@
 //! How a gateway is started.
 
 use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
 
 use super::Gateway;
 use super::running::Running;
@@ -15,6 +16,7 @@ pub struct Builder {
     config: Option<String>,
     /// The run's default, or SQLite, or a URL.
     database: Option<Option<String>>,
+    inherited: Option<[OwnedFd; 2]>,
 }
 
 impl Builder {
@@ -26,7 +28,7 @@ impl Builder {
             ("RUST_BACKTRACE", "1"),
         ];
         let env = env.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        Self { env, config: None, database: None }
+        Self { env, config: None, database: None, inherited: None }
     }
 
     /// Sets a variable of its environment.
@@ -63,6 +65,12 @@ impl Builder {
         self
     }
 
+    /// Starts it as systemd does, with two sockets, or what takes their places.
+    pub fn inherit(mut self, first: impl Into<OwnedFd>, second: impl Into<OwnedFd>) -> Self {
+        self.inherited = Some([first.into(), second.into()]);
+        self.env("LISTEN_FDS", 2)
+    }
+
     /// Starts it and waits until both listeners are open.
     pub fn start(self) -> Gateway {
         self.try_start().unwrap_or_else(|failure| panic!("{failure}"))
@@ -79,7 +87,8 @@ impl Builder {
         if let Some(yaml) = &self.config {
             std::fs::write(folder.path().join("config.yaml"), yaml).expect("a config file");
         }
-        let running = Running::start(&self.env, folder.path(), self.config.is_some())?;
+        let running =
+            Running::start(&self.env, folder.path(), self.config.is_some(), self.inherited)?;
         Ok(Gateway { env: self.env, has_config: self.config.is_some(), running, folder })
     }
 }

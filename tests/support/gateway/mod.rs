@@ -213,7 +213,7 @@ impl Gateway {
     #[track_caller]
     pub fn restart(&mut self) {
         self.kill9();
-        let started = Running::start(&self.env, self.folder.path(), self.has_config);
+        let started = Running::start(&self.env, self.folder.path(), self.has_config, None);
         self.running = started.unwrap_or_else(|failure| panic!("{failure}"));
     }
 

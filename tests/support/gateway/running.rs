@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -16,6 +17,11 @@ const LOG_LINES: usize = 5_000;
 
 /// The file in its folder that has its standard output.
 pub(super) const STDOUT: &str = "stdout.txt";
+
+/// Starts the program `$0` as systemd does: its sockets come as standard input and output, which are the
+/// only numbers that a test can give without `unsafe`.
+const ACTIVATE: &str =
+    "exec 3<&0 4<&1 0</dev/null 1>>stdout.txt; export LISTEN_PID=$$; exec \"$0\" \"$@\"";
 
 /// The process and what it said at its start.
 pub(super) struct Running {
@@ -31,16 +37,25 @@ impl Running {
         env: &BTreeMap<String, String>,
         folder: &Path,
         has_config: bool,
+        inherited: Option<[OwnedFd; 2]>,
     ) -> Result<Self, String> {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_anteroom"));
-        command.arg("serve").current_dir(folder).env_clear().envs(env);
+        let binary = env!("CARGO_BIN_EXE_anteroom");
+        let mut command = Command::new(if inherited.is_some() { "/bin/sh" } else { binary });
+        if inherited.is_some() {
+            command.args(["-c", ACTIVATE, binary]);
+        }
+        command.arg("serve").current_dir(folder).env_clear().envs(env).stderr(Stdio::piped());
         if has_config {
             command.args(["--config", "config.yaml"]);
         }
         let path = folder.join(STDOUT);
         let stdout = OpenOptions::new().create(true).append(true).open(path);
         let stdout = stdout.map_err(|error| format!("{STDOUT}: {error}"))?;
-        let mut process = Process::start(command.stdout(stdout).stderr(Stdio::piped()));
+        let (stdin, stdout): (Stdio, Stdio) = match inherited {
+            Some([first, second]) => (first.into(), second.into()),
+            None => (Stdio::null(), stdout.into()),
+        };
+        let mut process = Process::start_with(command.stdout(stdout), stdin);
         let stderr = process.child().stderr.take().expect("a piped stderr");
         let log = Arc::new(Log::default());
         let reading = log.clone();
