@@ -59,6 +59,7 @@ pub fn load(path: Option<&Path>, taken: Taken) -> Result<Loaded, SettingsError> 
 
 /// Returns what the environment tells of who started this process.
 pub fn told() -> Told {
+    #[expect(clippy::disallowed_methods, reason = "here the environment is read")]
     let text = |name| std::env::var(name).unwrap_or_default();
     Told { socket_names: text("LISTEN_FDNAMES"), notify_socket: text("NOTIFY_SOCKET") }
 }
