@@ -15,6 +15,7 @@
 //! * [`file_limit`]: open files, as many as the settings may need.
 //! * [`give_back`]: giving freed memory back to the system.
 //! * [`telemetry`]: metrics and logs.
+//! * [`succession`]: one process takes over from another.
 //! * [`serve`]: start and stop order; [`scope_secret`]: what makes scopes of credentials.
 
 pub mod caching;
@@ -35,6 +36,7 @@ pub mod savings;
 pub mod scope_secret;
 pub mod serve;
 pub mod settings;
+pub mod succession;
 pub mod supervisor;
 pub mod telemetry;
 pub mod tokens;

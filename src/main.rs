@@ -9,7 +9,6 @@ use std::process::ExitCode;
 use anteroom::command_line::{self, Command};
 use anteroom::http::access::digest_line;
 use anteroom::http::reshape::Reshaper;
-use anteroom::listening::Given;
 use anteroom::operate::{self, Asking, Operation};
 use anteroom::replay::options::{LogFile, ReplayOptions};
 use anteroom::replay::progress::Progress;
@@ -29,16 +28,16 @@ fn main() -> ExitCode {
         Command::Completions { shell } => return completions(*shell),
         Command::Serve | Command::Check | Command::Operate(_) => {}
     }
-    let told = settings::told();
-    let given = match command_line.command {
-        Command::Serve => Given::take(&told),
-        _ => Ok(Given::default()),
+    let start = match command_line.command {
+        Command::Serve => Start::take(settings::told()).map(Some),
+        _ => Ok(None),
     };
-    let given = match given {
-        Ok(given) => given,
+    let start = match start {
+        Ok(start) => start,
         Err(error) => return refuse(&error.to_string(), UNUSABLE),
     };
-    let loaded = match settings::load(command_line.config.as_deref(), given.taken()) {
+    let taken = start.as_ref().map(Start::taken).unwrap_or_default();
+    let loaded = match settings::load(command_line.config.as_deref(), taken) {
         Ok(loaded) => loaded,
         Err(error) => return refuse(&error.to_string(), UNUSABLE),
     };
@@ -48,15 +47,9 @@ fn main() -> ExitCode {
     if let Err(error) = Reshaper::new(&loaded.settings) {
         return refuse(&format!("response.redact cannot be used: {error}"), UNUSABLE);
     }
-    match command_line.command {
-        Command::Check => print(&command_line::check(&loaded)),
-        Command::Serve => run(loaded, Start { given, told }),
-        // Done above.
-        Command::DigestKey
-        | Command::Replay(_)
-        | Command::Schema
-        | Command::Completions { .. }
-        | Command::Operate(_) => ExitCode::SUCCESS,
+    match start {
+        Some(start) => run(loaded, start),
+        None => print(&command_line::check(&loaded)),
     }
 }
 

@@ -1,23 +1,28 @@
 //! Start order, the wait for a signal, stop order.
 
+mod readiness;
+mod running;
 mod signals;
+mod start;
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use anteroom_actors::clock::{SharedClock, SystemClock};
-use anteroom_actors::message::ActorState;
 use anteroom_actors::warming::WarmingPlan;
 use anteroom_actors::watchdog::system_probe;
 use anteroom_actors::wiring::{MemoryPlan, ModelPlan, Plan, ScalerPlan, Topology, Ward};
 use parking_lot::Mutex;
+use tokio::signal::unix::Signal;
 
+use self::running::Running;
 use self::signals::Signals;
+pub use self::start::{Start, StartError};
 use crate::explain::{HashKey, Sketches};
 use crate::file_limit;
 use crate::give_back::give_back;
 use crate::http::admission::Admission;
+use crate::http::connections::Connections;
 use crate::http::gateway::Gateway;
 use crate::http::handlers::unasked::{self, CriticalError};
 use crate::http::in_force::{Current, InForce, Makings};
@@ -29,11 +34,11 @@ use crate::http::shape::redact::RedactError;
 use crate::http::tls::{Certificate, TlsError};
 use crate::http::warming::AroundWarming;
 use crate::http::workload::Workers;
-use crate::listening::{Given, ListenError, Listeners};
+use crate::listening::{ListenError, Listeners};
 use crate::reload::{self, Reach, Reloads};
 use crate::savings::{Book, PriceError};
 use crate::scope_secret::{self, NoRandomness, Obtained};
-use crate::settings::{Loaded, Taken, Told};
+use crate::settings::{Loaded, Taken};
 use crate::supervisor::Supervisor;
 use crate::telemetry::{AccessLog, Metrics, RecorderActor, RecorderHandle, Verbosity};
 use crate::tokens::{self, TokenCounter};
@@ -41,18 +46,6 @@ use crate::upstream::billing::Billing;
 use crate::upstream::origin::Reshaping;
 use crate::upstream::spec::SpecError;
 use crate::upstream::{UpstreamError, Upstreams, from_settings, origin};
-
-/// Longest wait for the actors' first heartbeats; then the gateway serves with those it has.
-const ACTORS_UP_WITHIN: Duration = Duration::from_secs(3);
-
-/// Longest wait for the purges that L2 and L3 hold; then the gateway serves with those it knows.
-const PURGES_HEARD_WITHIN: Duration = Duration::from_secs(2);
-
-/// Pause between two looks at them.
-const LOOK_AGAIN: Duration = Duration::from_millis(10);
-
-/// Least time for writes to reach the levels at the end, whatever requests have used up.
-const LEAST_FLUSH: Duration = Duration::from_secs(5);
 
 /// Why the gateway does not start.
 #[derive(Debug, thiserror::Error)]
@@ -103,23 +96,34 @@ impl From<SpecError> for ServeError {
     }
 }
 
-/// What there was before this process.
-#[derive(Debug)]
-pub struct Start {
-    /// Sockets that are open already.
-    pub given: Given,
-    /// What the environment tells of who started it.
-    pub told: Told,
-}
-
 /// Serves until a signal to stop, then ends in order: no new connections, requests finish, flights
-/// land, writes reach their levels. A second signal ends the process at once.
+/// land, writes reach their levels. A second signal ends the process at once. On SIGUSR2 another process
+/// takes over first.
 ///
 /// # Errors
 ///
 /// What keeps the gateway from starting.
 pub async fn serve(loaded: Loaded, verbosity: Verbosity, start: Start) -> Result<(), ServeError> {
-    let (mut signals, hangups) = (Signals::listen()?, Signals::hangups()?);
+    let mut signals = Signals::listen()?;
+    let (mut restarts, hangups) = (Signals::restarts()?, Signals::hangups()?);
+    let mut running = tokio::select! {
+        running = begin(loaded, verbosity, start, hangups) => running?,
+        () = signals.next() => {
+            tracing::info!("stopped before it answered");
+            return Ok(());
+        }
+    };
+    running.serve(&mut signals, &mut restarts).await;
+    Ok(())
+}
+
+/// Starts what serves; says so to whom it may concern.
+async fn begin(
+    loaded: Loaded,
+    verbosity: Verbosity,
+    start: Start,
+    hangups: Signal,
+) -> Result<Running, ServeError> {
     let settings = &loaded.settings;
     file_limit::raise(settings);
     let certificate = match settings.server.tls.files() {
@@ -128,37 +132,31 @@ pub async fn serve(loaded: Loaded, verbosity: Verbosity, start: Start) -> Result
     };
     let tls = certificate.as_ref().map(Certificate::server_config).transpose()?;
     let scheme = if tls.is_some() { "https" } else { "http" };
-    let (taken, supervisor) = (start.given.taken(), Supervisor::at(&start.told.notify_socket));
+    let taken = start.taken();
     let listeners = Listeners::open(settings, start.given)?;
     let gateway = assemble(loaded, verbosity, taken).await?;
-    actors_up(&gateway.topology).await;
-    if !gateway.topology.catch_up(PURGES_HEARD_WITHIN).await {
-        tracing::warn!(
-            "not every level has told its purges yet; serving with those that are known"
-        );
-    }
-    warm_start(&gateway).await;
+    readiness::ready(&gateway).await;
     let servers = Servers::start(&gateway, listeners, recall_key()?, tls)?;
-    if let Some(certificate) = certificate {
-        #[expect(clippy::disallowed_methods, reason = "nothing is lost when the process ends it")]
-        actix_web::rt::spawn(certificate.follow());
+    #[expect(clippy::disallowed_methods, reason = "nothing is lost when the process ends them")]
+    {
+        if let Some(certificate) = certificate {
+            actix_web::rt::spawn(certificate.follow());
+        }
+        actix_web::rt::spawn(reload::follow(Arc::clone(&gateway.reloads), hangups));
     }
     servers.announce(scheme);
-    supervisor.ready();
-
-    #[expect(clippy::disallowed_methods, reason = "nothing is lost when the process ends it")]
-    actix_web::rt::spawn(reload::follow(Arc::clone(&gateway.reloads), hangups));
-
-    signals.next().await;
-    let drain = gateway.in_force().settings.server.drain_timeout.get();
-    tracing::info!("stopping; a second signal stops at once");
-    supervisor.stopping();
-    let stopped = stop(&servers, &gateway, drain);
-    tokio::select! {
-        () = stopped => {}
-        () = signals.next() => tracing::warn!("stopped at once; requests were cut"),
+    let supervisor = Supervisor::at(&start.told.notify_socket);
+    let mut predecessor = start.predecessor;
+    match &mut predecessor {
+        // It knows the service manager, which does not know this process yet.
+        Some(predecessor) => {
+            if let Err(error) = predecessor.may_go() {
+                tracing::warn!(%error, "the process before this one has gone already");
+            }
+        }
+        None => supervisor.ready(),
     }
-    Ok(())
+    Ok(Running { gateway, servers, supervisor, predecessor, command: start.told.command })
 }
 
 /// Returns a key that lives as long as the process.
@@ -287,26 +285,14 @@ async fn assemble(
         metrics,
         clock,
         under_way: Mutex::default(),
+        connections: Connections::default(),
         draining: AtomicBool::new(false),
+        handed_over: AtomicBool::new(false),
     });
     let calls = unasked::critical(&gateway).await?;
     // Nobody else sets it.
     let _ = critical.set(calls);
     Ok(gateway)
-}
-
-/// Brings the answers asked for most before the last stop back to memory.
-async fn warm_start(gateway: &Gateway) {
-    let in_force = gateway.in_force();
-    let warming = &in_force.settings.warming;
-    if !warming.enabled || warming.start_entries == 0 {
-        return;
-    }
-    match gateway.topology.warm_start(warming.start_timeout.get()).await {
-        Some(0) => {}
-        Some(entries) => tracing::info!(entries, "the hottest answers are back in memory"),
-        None => tracing::warn!("not all of the hottest answers came back in time"),
-    }
 }
 
 fn recorder_ward(
@@ -336,33 +322,4 @@ fn recorder_ward(
     #[cfg(feature = "fault-injection")]
     let ward = ward.panicking_at(&panic);
     ward
-}
-
-/// Waits until every actor has answered once or been found degraded.
-async fn actors_up(topology: &Topology) {
-    let up = async {
-        loop {
-            if let Ok(health) = topology.observe().await
-                && health.actors.iter().all(|actor| actor.state != ActorState::Restarting)
-            {
-                return;
-            }
-            tokio::time::sleep(LOOK_AGAIN).await;
-        }
-    };
-    if tokio::time::timeout(ACTORS_UP_WITHIN, up).await.is_err() {
-        tracing::warn!("not every actor has answered yet; serving with those that have");
-    }
-}
-
-async fn stop(servers: &Servers, gateway: &Gateway, drain: Duration) {
-    let started = gateway.clock.now();
-    if !servers.stop(drain).await {
-        tracing::warn!(drain_ms = drain.as_millis(), "requests were cut at server.drain_timeout");
-    }
-    let left = drain.saturating_sub(gateway.clock.now().duration_since(started));
-    if !gateway.topology.drain(left.max(LEAST_FLUSH)).await {
-        tracing::warn!("not everything queued was written");
-    }
-    servers.stop_operations().await;
 }

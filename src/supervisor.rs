@@ -34,6 +34,11 @@ impl Supervisor {
         self.tell("STOPPING=1");
     }
 
+    /// Says which process is the service from now on.
+    pub fn main_process(&self, id: u32) {
+        self.tell(&format!("MAINPID={id}"));
+    }
+
     fn tell(&self, state: &str) {
         let Some(address) = &self.address else { return };
         let told = UnixDatagram::unbound().and_then(|socket| {

@@ -13,10 +13,14 @@ use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, map_config}
 use actix_tls::accept::rustls_0_23::{Acceptor, TlsStream};
 use actix_tls::accept::{TlsError, max_concurrent_tls_connect};
 use actix_web::body::MessageBody;
-use actix_web::dev::{AppConfig, Server, ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::dev::{
+    AppConfig, Extensions, Server, ServiceFactory, ServiceRequest, ServiceResponse,
+};
+use actix_web::http::ConnectionType;
 use actix_web::rt::net::TcpStream;
 use actix_web::web::{self, Data, Payload};
 use actix_web::{App, Error, HttpRequest, HttpServer};
+use futures_util::TryFutureExt as _;
 use rustls::ServerConfig;
 
 use super::gateway::Gateway;
@@ -51,7 +55,7 @@ impl Making {
     > {
         let Self { gateway, recall_key } = self;
         let worker = Worker::start(Arc::clone(&gateway), recall_key);
-        let guarding = Rc::clone(&worker);
+        let (guarding, ending) = (Rc::clone(&worker), Rc::clone(&worker));
         let (showing, forgetting) = (Rc::clone(&worker), Rc::clone(&worker));
         let show = move |request: HttpRequest, name: web::Path<String>| {
             let handling = conversations::show(Rc::clone(&showing), request.clone(), name);
@@ -63,7 +67,9 @@ impl Making {
         };
         App::new()
             .wrap_fn(move |request, service| {
+                let ending = Rc::clone(&ending);
                 access_log::around(Rc::clone(&guarding), request, service)
+                    .map_ok(move |response| closing(&ending.gateway, response))
             })
             .app_data(Data::from(gateway))
             .route("/health/live", web::get().to(health::live))
@@ -76,6 +82,17 @@ impl Making {
                 contained(Rc::clone(&worker), request, handling)
             }))
     }
+}
+
+/// Has the connection close after the answer, where no new ones are taken either.
+pub(super) fn closing<B>(
+    gateway: &Gateway,
+    mut response: ServiceResponse<B>,
+) -> ServiceResponse<B> {
+    if gateway.is_draining() {
+        response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+    }
+    response
 }
 
 /// Starts the server on `listener`, over TLS where `tls` says how.
@@ -99,6 +116,7 @@ pub(super) fn serve(
 
 fn plain(making: Making, listener: TcpListener, workers: usize) -> std::io::Result<Server> {
     let server = making.gateway.in_force().settings.server.clone();
+    let connections = making.gateway.connections.clone();
     Ok(HttpServer::new(move || making.clone().app())
         .workers(workers)
         .max_connections((server.max_connections / workers).max(1))
@@ -106,6 +124,9 @@ fn plain(making: Making, listener: TcpListener, workers: usize) -> std::io::Resu
         .client_request_timeout(server.head_timeout.get())
         // Otherwise a client that has gone is not noticed while its handler waits (DESIGN U2).
         .h1_allow_half_closed(false)
+        .on_connect(move |_, along| {
+            along.insert(connections.enter());
+        })
         .disable_signals()
         .shutdown_timeout(CLOSE_WITHIN_S)
         .listen(listener)?
@@ -131,8 +152,9 @@ fn secure(
         .disable_signals()
         .shutdown_timeout(CLOSE_WITHIN_S);
     let stopping = builder.graceful_shutdown_signal();
+    let connections = making.gateway.connections.clone();
     let service = move || {
-        let stopping = stopping.clone();
+        let (stopping, connections) = (stopping.clone(), connections.clone());
         let app =
             making.clone().app().into_factory().map_err(|error: Error| error.error_response());
         let http = HttpService::build()
@@ -144,6 +166,9 @@ fn secure(
             .client_request_timeout(server.head_timeout.get())
             .h1_allow_half_closed(false)
             .local_addr(address)
+            .on_connect_ext(move |_: &TlsStream<TcpStream>, along: &mut Extensions| {
+                along.insert(connections.enter());
+            })
             .secure()
             .h1(map_config(app, |()| AppConfig::default()));
         let connected = |stream: TlsStream<TcpStream>| {

@@ -10,6 +10,7 @@ use anteroom_actors::wiring::Topology;
 use parking_lot::Mutex;
 
 use super::admission::Admission;
+use super::connections::Connections;
 use super::in_force::{Current, InForce};
 use super::live::Live;
 use super::memory_scope::MemoryScope;
@@ -62,8 +63,12 @@ pub struct Gateway {
     pub clock: SharedClock,
     /// Requests and response bodies under way, one count a worker; shutdown waits for none.
     pub under_way: Mutex<Vec<Arc<AtomicUsize>>>,
-    /// Whether the gateway is stopping: connections close after their answer.
+    /// Open connections.
+    pub connections: Connections,
+    /// Whether the gateway takes no new connections: those there are close after their answer.
     pub draining: AtomicBool,
+    /// Whether that is because another process takes them.
+    pub handed_over: AtomicBool,
 }
 
 /// A request under way, its response body included.
@@ -88,9 +93,14 @@ impl Gateway {
         MemoryScope::new(&self.topology.budget, &self.sent, wait)
     }
 
-    /// Tells whether the gateway is stopping.
+    /// Tells whether connections close after their answer.
     pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Tells whether the gateway is stopping, and no other process goes on in its place.
+    pub fn is_stopping(&self) -> bool {
+        self.is_draining() && !self.handed_over.load(Ordering::Relaxed)
     }
 }
 

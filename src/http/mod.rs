@@ -7,6 +7,7 @@ pub mod admission;
 mod alike;
 pub mod api;
 pub mod body;
+pub mod connections;
 pub mod counted;
 pub mod error;
 pub mod gateway;

@@ -11,6 +11,7 @@ use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{Error, HttpRequest, HttpResponse};
 use serde_json::json;
 
+use super::api::closing;
 use super::gateway::Gateway;
 use super::handlers::{
     cache_admin, config as settings_in_force, dashboard, explain, health, metrics, performance,
@@ -102,17 +103,21 @@ pub async fn guard<B: MessageBody>(
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
     let gateway = request.app_data::<Data<Gateway>>().map(|gateway| Arc::clone(gateway));
-    let refusal = match gateway {
+    let refusal = match &gateway {
         Some(gateway) => {
             let in_force = gateway.in_force();
             refusal(&request, in_force.settings.admin.token.expose(), gateway.clock.wall_ms())
         }
         None => Some(HttpResponse::InternalServerError().finish()),
     };
-    match refusal {
-        Some(response) => Ok(request.into_response(response.map_into_right_body())),
-        None => Ok(next.call(request).await?.map_into_left_body()),
-    }
+    let response = match refusal {
+        Some(response) => request.into_response(response.map_into_right_body()),
+        None => next.call(request).await?.map_into_left_body(),
+    };
+    Ok(match gateway {
+        Some(gateway) => closing(&gateway, response),
+        None => response,
+    })
 }
 
 fn refusal(request: &ServiceRequest, token: &str, wall_ms: u64) -> Option<HttpResponse> {

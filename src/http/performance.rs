@@ -134,7 +134,7 @@ impl Performance {
             actors: resources::actors(gathered),
         };
         made.ill = made.find_ill(gathered);
-        if gathered.is_draining {
+        if gathered.is_stopping {
             made.status = Status::Unavailable;
         } else if !made.ill.is_empty() {
             made.status = Status::Degraded;

@@ -16,7 +16,7 @@ use rustls::ServerConfig;
 use super::api::{self, CLOSE_WITHIN_S};
 use super::gateway::Gateway;
 use super::operations;
-use crate::listening::{ListenError, Listeners, Origin, Socket};
+use crate::listening::{ListenError, Listeners, Socket};
 
 /// Pause between two looks whether requests are still under way.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
@@ -70,6 +70,7 @@ impl Servers {
             .build()
             .map_err(|error| AnswerError::Metrics(error.to_string()))?;
         let shared = Data::from(Arc::clone(gateway));
+        let connections = gateway.connections.clone();
         let operations = HttpServer::new(move || {
             App::new()
                 .app_data(shared.clone())
@@ -78,6 +79,9 @@ impl Servers {
                 .configure(operations::configure)
         })
         .workers(1)
+        .on_connect(move |_, along| {
+            along.insert(connections.enter());
+        })
         .disable_signals()
         .shutdown_timeout(CLOSE_WITHIN_S)
         .listen(operations_socket.listener().map_err(in_operations)?)
@@ -107,13 +111,38 @@ impl Servers {
         tracing::info!(operations = %format_args!("http://{address}"), %socket, "listening");
     }
 
+    /// Returns the API's and the operations listener's socket.
+    pub const fn sockets(&self) -> [&Socket; 2] {
+        [&self.api_socket, &self.operations_socket]
+    }
+
+    /// Leaves the sockets to another process: no new connections; those there are go on until they have
+    /// ended, and close after their next answer, or when they have been idle for as long as ever.
+    /// Returns once there were none for `quiet_for`, at most after `within`: whether all had ended.
+    pub async fn leave(&self, quiet_for: Duration, within: Duration) -> bool {
+        let gateway = &self.gateway;
+        gateway.handed_over.store(true, Ordering::Relaxed);
+        gateway.draining.store(true, Ordering::Relaxed);
+        self.api.pause().await;
+        self.operations.pause().await;
+        let mut last_seen = gateway.clock.now();
+        let quiet = async {
+            while gateway.clock.now().duration_since(last_seen) < quiet_for {
+                tokio::time::sleep(LOOK_AGAIN).await;
+                if gateway.connections.count() > 0 {
+                    last_seen = gateway.clock.now();
+                }
+            }
+        };
+        tokio::time::timeout(within, quiet).await.is_ok()
+    }
+
     /// Stops: no new connections, running requests may go on for `drain`, then all end. Returns
-    /// whether every request had ended by itself.
-    pub async fn stop(&self, drain: Duration) -> bool {
+    /// whether every request had ended by itself. Sockets that `are_shared` are left as they are.
+    pub async fn stop(&self, drain: Duration, are_shared: bool) -> bool {
         self.gateway.draining.store(true, Ordering::Relaxed);
         self.api.pause().await;
-        // A socket of a service manager goes on: what waits on it is for the next process.
-        if self.api_socket.origin == Origin::Own {
+        if !are_shared {
             self.refuse_connections();
         }
         let ended = async {

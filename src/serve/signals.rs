@@ -22,6 +22,11 @@ impl Signals {
         Self::of(SignalKind::hangup())
     }
 
+    /// Returns the signals to have another process take over.
+    pub(super) fn restarts() -> Result<Signal, ServeError> {
+        Self::of(SignalKind::user_defined2())
+    }
+
     fn of(kind: SignalKind) -> Result<Signal, ServeError> {
         signal(kind).map_err(|source| ServeError::System { what: "listen for signals", source })
     }

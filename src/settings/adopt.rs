@@ -61,6 +61,7 @@ fn laid_over(in_force: &Settings, wanted: &Settings) -> Settings {
     next.server.max_body = wanted.server.max_body;
     next.server.body_timeout = wanted.server.body_timeout;
     next.server.drain_timeout = wanted.server.drain_timeout;
+    next.server.handover_timeout = wanted.server.handover_timeout;
     next.server.open_access = wanted.server.open_access;
     next.server.cors.clone_from(&wanted.server.cors);
     next.cache.recall_entries = wanted.cache.recall_entries;

@@ -15,7 +15,7 @@ use super::fill::fill;
 use super::header_names::lower_names;
 use super::overlay::{is_setting, overlay};
 use super::sources::{Source, Sources};
-use super::told::{Taken, Told};
+use super::told::{PREDECESSOR, Taken, Told};
 use super::tree::{KeyPath, prune, values_set};
 use super::validate::validate;
 use super::{Settings, typed};
@@ -57,11 +57,16 @@ pub fn load(path: Option<&Path>, taken: Taken) -> Result<Loaded, SettingsError> 
     assemble(file, &environment, taken)
 }
 
-/// Returns what the environment tells of who started this process.
+/// Returns what the environment and the command line tell of how this process was started.
 pub fn told() -> Told {
     #[expect(clippy::disallowed_methods, reason = "here the environment is read")]
     let text = |name| std::env::var(name).unwrap_or_default();
-    Told { socket_names: text("LISTEN_FDNAMES"), notify_socket: text("NOTIFY_SOCKET") }
+    Told {
+        socket_names: text("LISTEN_FDNAMES"),
+        notify_socket: text("NOTIFY_SOCKET"),
+        predecessor: text(PREDECESSOR),
+        command: std::env::args_os().collect(),
+    }
 }
 
 /// A settings file that was read.

@@ -69,7 +69,7 @@ pub use schema::schema;
 pub use secret::{Secret, mask_url};
 pub use server::{AccessForm, Admin, Log, LogFormat, LogLevel, Server};
 pub use sources::{Source, Sources};
-pub use told::{Taken, Told};
+pub use told::{PREDECESSOR, Taken, Told};
 pub(crate) use tree::merge;
 pub use units::{ByteSize, HumanDuration, UnitError};
 pub use upstreams::{Retry, Upstream, UpstreamBreaker, UpstreamKind, UpstreamLimit};

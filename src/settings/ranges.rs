@@ -111,6 +111,7 @@ pub(super) const RANGES: &[(&str, Range)] = &[
     ("server.body_timeout", time(ms(100), hours(1))),
     ("server.keep_alive", time(secs(1), hours(1))),
     ("server.drain_timeout", time(secs(0), hours(1))),
+    ("server.handover_timeout", time(secs(0), days(1))),
     ("server.cors.max_age", time(secs(0), days(1))),
     ("auth.keys.*.requests_per_minute", count(0, 1_000_000_000)),
     ("auth.keys.*.tokens_per_minute", count(0, 1_000_000_000)),

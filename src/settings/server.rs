@@ -32,6 +32,8 @@ pub struct Server {
     pub keep_alive: HumanDuration,
     /// How long running requests may go on after the signal to stop.
     pub drain_timeout: HumanDuration,
+    /// How long a process goes on with its connections once another has taken over.
+    pub handover_timeout: HumanDuration,
     /// Whether anyone who reaches the listener may use an injected credential.
     pub open_access: bool,
     /// TLS on the listener.
@@ -63,6 +65,7 @@ impl Default for Server {
             body_timeout: HumanDuration::from_secs(60),
             keep_alive: HumanDuration::from_secs(75),
             drain_timeout: HumanDuration::from_secs(30),
+            handover_timeout: HumanDuration::from_secs(600),
             open_access: false,
             tls: Tls::default(),
             cors: Cors::default(),

@@ -1,5 +1,6 @@
 //! What whoever started the program has given it, beside settings.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 
 use serde_json::Value;
@@ -7,13 +8,21 @@ use serde_json::Value;
 use super::sources::{Source, Sources};
 use super::tree::{KeyPath, put};
 
-/// What the environment tells this process of the one that started it; empty where it does not.
+/// The variable with the id of the process that this one is to take over from.
+pub const PREDECESSOR: &str = "ANTEROOM_PREDECESSOR";
+
+/// What the environment and the command line tell this process of the one that started it; empty where
+/// they do not.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Told {
     /// `LISTEN_FDNAMES`: names of the sockets that systemd passes, with colons between.
     pub socket_names: String,
     /// `NOTIFY_SOCKET`: where systemd is told of start and stop.
     pub notify_socket: String,
+    /// [`PREDECESSOR`].
+    pub predecessor: String,
+    /// Program and arguments, as this process was started.
+    pub command: Vec<OsString>,
 }
 
 /// Addresses of listeners that a service manager has opened: they hold over the settings, so that what

@@ -43,6 +43,6 @@ pub use surroundings::Surroundings;
 pub use tag::Tag;
 pub use upkeep::{Standing, Upkeep};
 pub use warming_actor::{
-    ObserveWarming, Remember, WarmNow, WarmStart, WarmingActor, WarmingHandle, WarmingPlan,
+    ObserveWarming, Remember, Rest, WarmNow, WarmStart, WarmingActor, WarmingHandle, WarmingPlan,
     WarmingState,
 };

@@ -1,7 +1,7 @@
 //! The actor that has ready what will be asked for next.
 //!
 //! Owns: the [`Desk`]: patterns, requests, the queue, the ledger, the budget. Answers: [`WarmStart`],
-//! [`WarmNow`], [`ObserveWarming`], `BudgetShare`, `Flush`, `Ping`; takes `SampleBatch`, [`Remember`],
+//! [`WarmNow`], [`ObserveWarming`], `BudgetShare`, `Flush`, `Ping`; takes `SampleBatch`, [`Remember`], [`Rest`],
 //! `PressureChanged`, [`Look`]. Sends: `WarmRoom`, `Peek` to L1; `Promote`, `Warm` to the resolver.
 //! Fails how: what was learned is lost, nothing is warmed until its successor has learned; what was
 //! under way goes on. Thread: an arbiter of its own, as it owns a timer.
@@ -83,6 +83,11 @@ pub struct ObserveWarming;
 #[rtype(result = "()")]
 pub struct Look;
 
+/// Shutdown → warming: begin nothing any more; another process does. Loss: calls that another makes too.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct Rest;
+
 /// The addresses of warming. Where it is off its slots are empty.
 #[derive(Debug, Clone)]
 pub struct WarmingHandle {
@@ -92,6 +97,8 @@ pub struct WarmingHandle {
     pub remember: Slot<Remember>,
     /// Takes `PressureChanged`.
     pub pressure: Slot<PressureChanged>,
+    /// Takes [`Rest`].
+    pub rest: Slot<Rest>,
     /// Takes [`WarmStart`].
     pub start: Slot<WarmStart>,
     /// Takes [`WarmNow`].
@@ -111,6 +118,7 @@ impl WarmingHandle {
             samples: Slot::empty(),
             remember: Slot::empty(),
             pressure: Slot::empty(),
+            rest: Slot::empty(),
             start: Slot::empty(),
             now: Slot::empty(),
             share: Slot::empty(),
@@ -156,6 +164,7 @@ pub struct WarmingActor {
     began: Instant,
     warm_share: f64,
     looks: u32,
+    rests: bool,
 }
 
 impl WarmingActor {
@@ -163,7 +172,7 @@ impl WarmingActor {
     pub fn new(plan: WarmingPlan, ports: WarmingPorts) -> Self {
         let desk = Desk::new(plan.desk.clone(), Arc::clone(&plan.surroundings));
         let began = ports.clock.now();
-        Self { plan, desk, ports, began, warm_share: 0.0, looks: 0 }
+        Self { plan, desk, ports, began, warm_share: 0.0, looks: 0, rests: false }
     }
 
     /// Puts this actor's address where its askers look.
@@ -171,6 +180,7 @@ impl WarmingActor {
         handle.samples.put(addr.clone().recipient());
         handle.remember.put(addr.clone().recipient());
         handle.pressure.put(addr.clone().recipient());
+        handle.rest.put(addr.clone().recipient());
         handle.start.put(addr.clone().recipient());
         handle.now.put(addr.clone().recipient());
         handle.share.put(addr.clone().recipient());
@@ -298,8 +308,17 @@ impl Handler<PressureChanged> for WarmingActor {
     type Result = ();
 
     fn handle(&mut self, message: PressureChanged, ctx: &mut Self::Context) {
-        self.desk.pause(message.state != PressureState::Nominal);
+        self.desk.pause(self.rests || message.state != PressureState::Nominal);
         self.go_on(ctx);
+    }
+}
+
+impl Handler<Rest> for WarmingActor {
+    type Result = ();
+
+    fn handle(&mut self, _message: Rest, _ctx: &mut Self::Context) {
+        self.rests = true;
+        self.desk.pause(true);
     }
 }
 

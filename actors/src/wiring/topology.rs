@@ -30,7 +30,7 @@ use crate::settings::{
     ConversationSettings, FlightSettings, L1Settings, L2Settings, L3Settings, MemorySettings,
     PurgeSettings, ScalerSettings, SentinelSettings,
 };
-use crate::warming::{WarmStart, WarmingHandle, WarmingPlan, WarmingPorts};
+use crate::warming::{Rest, WarmStart, WarmingHandle, WarmingPlan, WarmingPorts};
 use crate::watchdog::{GiveBack, ProbeFactory, Subscribers};
 
 /// Longest wait for the sentinel's answer.
@@ -326,6 +326,22 @@ impl Topology {
             flushed(levels, deadline).await && landed && written
         };
         tokio::time::timeout(deadline, work).await.unwrap_or(false)
+    }
+
+    /// Waits until what another process begins with is written, at most for `deadline`: the names of the
+    /// hottest answers, and what waits for L2 and L3. Everything goes on meanwhile.
+    pub async fn hand_down(&self, deadline: Duration) {
+        let levels = [&self.l2, &self.l3].into_iter().filter(|level| level.enabled);
+        let mut slots: Vec<_> = levels.map(|level| &level.flush).collect();
+        if self.warming.flush.is_open() {
+            slots.insert(0, &self.warming.flush);
+        }
+        flushed(slots, deadline).await;
+    }
+
+    /// Has nothing done ahead of requests any more: another process does it.
+    pub fn rest(&self) {
+        self.warming.rest.tell(Rest);
     }
 
     /// Makes the actor called `name` panic; false where there is none.

@@ -16,7 +16,7 @@ use actix_web::http::header::{
     ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, HeaderMap, HeaderName,
     HeaderValue, ORIGIN, VARY,
 };
-use actix_web::http::{ConnectionType, Method};
+use actix_web::http::Method;
 use actix_web::web::Payload;
 use actix_web::{Error, HttpMessage as _, HttpRequest, HttpResponse};
 use futures_util::future::{Either, FutureExt as _};
@@ -141,9 +141,6 @@ fn refused(
     };
     if let Some(Ok(payload)) = request.extract::<Payload>().now_or_never() {
         response = CallersBody::new(payload).close_after(response);
-    }
-    if worker.gateway.is_draining() {
-        response.head_mut().set_connection_type(ConnectionType::Close);
     }
     request.into_response(response)
 }

@@ -16,7 +16,7 @@ pub async fn live() -> HttpResponse {
 /// The gateway takes requests: 200, or 503 while it starts or stops. A level that is away does
 /// not count against it; it is named.
 pub async fn ready(gateway: Data<Gateway>) -> HttpResponse {
-    if gateway.is_draining() {
+    if gateway.is_stopping() {
         return HttpResponse::ServiceUnavailable().json(json!({"status": "stopping"}));
     }
     let Ok(health) = gateway.topology.observe().await else {

@@ -42,7 +42,7 @@ pub async fn handle(worker: Rc<Worker>, request: HttpRequest, payload: Payload) 
     let under_way = worker.enter();
     let in_force = worker.in_force();
     let memory = worker.gateway.memory_scope(in_force.settings.memory.wait.get());
-    let mut response = match find(&in_force.routes, request.method(), request.path()) {
+    let response = match find(&in_force.routes, request.method(), request.path()) {
         Err(error) => {
             let response = error.response(form_of(request.path()));
             CallersBody::new(payload).close_after(response)
@@ -62,9 +62,6 @@ pub async fn handle(worker: Rc<Worker>, request: HttpRequest, payload: Payload) 
             Box::pin(from.pass_through(payload, under_way)).await
         }
     };
-    if worker.gateway.is_draining() {
-        response.head_mut().set_connection_type(actix_web::http::ConnectionType::Close);
-    }
     memory.until_sent(response)
 }
 

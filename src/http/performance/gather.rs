@@ -42,7 +42,7 @@ pub struct Gathered<'a> {
     /// Now, in milliseconds since the Unix epoch.
     pub wall_ms: u64,
     /// Whether the gateway is stopping.
-    pub is_draining: bool,
+    pub is_stopping: bool,
     /// What was answered in the window; `None` where the recorder did not say.
     pub looked: Option<Looked>,
     /// How the actors are; `None` where the sentinel did not say.
@@ -92,7 +92,7 @@ pub async fn gather<'a>(
     Gathered {
         routes: in_force.routes.all().iter().map(|route| &*route.name).collect(),
         wall_ms: gateway.clock.wall_ms(),
-        is_draining: gateway.is_draining(),
+        is_stopping: gateway.is_stopping(),
         looked: looked.ok(),
         health: health.ok(),
         memory: memory.ok(),

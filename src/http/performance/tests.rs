@@ -29,7 +29,7 @@ fn well() -> Gathered<'static> {
     Gathered {
         routes: vec!["chat", "models"],
         wall_ms: 5,
-        is_draining: false,
+        is_stopping: false,
         looked: Some(Looked::default()),
         health: Some(SystemHealth { actors }),
         memory: Some(MemoryReport {
@@ -93,7 +93,7 @@ fn what_is_ill_is_named_and_the_rest_goes_on() {
             Status::Degraded,
         ),
         (|it| it.health = None, &["l1", "l2", "l3", "sentinel"], Status::Degraded),
-        (|it| it.is_draining = true, &[], Status::Unavailable),
+        (|it| it.is_stopping = true, &[], Status::Unavailable),
     ];
     for (row, (change, ill, status)) in table.iter().enumerate() {
         let document = made(*change);
