@@ -18,6 +18,7 @@ mod redis;
 mod redis_records;
 mod shutdown;
 mod sqlite;
+mod succession;
 mod upstream_answers;
 mod upstream_breaker;
 mod upstream_connect;

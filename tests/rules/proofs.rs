@@ -16,7 +16,7 @@ const CASES: [&str; 79] = [
 ];
 
 /// The faults of levels, upstream, clients and the process itself, and what would poison a cache.
-const FAULTS: [&str; 75] = [
+const FAULTS: [&str; 76] = [
     "Redis killed",
     "Redis stopped",
     "Redis black-holed",
@@ -76,6 +76,7 @@ const FAULTS: [&str; 75] = [
     "clock jump",
     "SIGTERM under load",
     "second SIGTERM or SIGINT",
+    "another process takes over (SIGUSR2)",
     "kill -9 and restart",
     "bad config at start",
     "port in use, log pipe closed, no home directory",

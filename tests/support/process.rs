@@ -9,9 +9,11 @@ use std::time::Duration;
 
 use super::deadline;
 
-/// A child process. Dropping it kills it by its id and waits for its end.
+/// A process. Dropping it kills it by its id and waits for its end.
 pub struct Process {
-    child: Child,
+    id: u32,
+    /// `None` where a process of the test run has started it, and left it.
+    child: Option<Child>,
     ended: Option<ExitStatus>,
 }
 
@@ -28,25 +30,34 @@ impl Process {
             .spawn()
             .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
         reaper(&format!("add {}", child.id()));
-        Self { child, ended: None }
+        Self { id: child.id(), child: Some(child), ended: None }
+    }
+
+    /// Takes charge of a process that one of the test run has started; its status is not known.
+    pub fn adopt(id: u32) -> Self {
+        reaper(&format!("add {id}"));
+        Self { id, child: None, ended: None }
     }
 
     /// Returns the child, to take its pipes.
     pub fn child(&mut self) -> &mut Child {
-        &mut self.child
+        self.child.as_mut().expect("a child of this process")
     }
 
     /// Returns the process id.
     pub fn id(&self) -> u32 {
-        self.child.id()
+        self.id
     }
 
     /// Returns the status if the process has ended.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         if self.ended.is_none() {
-            self.ended = self.child.try_wait().expect("a child of this process");
+            self.ended = match &mut self.child {
+                Some(child) => child.try_wait().expect("a child of this process"),
+                None => (!is_alive(self.id)).then(ExitStatus::default),
+            };
             if self.ended.is_some() {
-                reaper(&format!("remove {}", self.child.id()));
+                reaper(&format!("remove {}", self.id));
             }
         }
         self.ended
@@ -55,7 +66,7 @@ impl Process {
     /// Sends a signal, unless the process has ended.
     pub fn signal(&mut self, signal: i32) {
         if self.ended().is_none() {
-            send_signal(self.child.id(), signal);
+            send_signal(self.id, signal);
         }
     }
 
@@ -75,6 +86,12 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// Tells whether a process is there, and more than an entry that nobody has asked for.
+pub fn is_alive(id: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
 }
 
 /// Sends `signal` to one process; that it is gone is no error.

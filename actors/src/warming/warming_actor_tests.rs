@@ -243,6 +243,17 @@ async fn under_pressure_nothing_is_warmed_until_it_is_over() {
 }
 
 #[actix::test]
+async fn where_another_process_warms_nothing_is_whatever_becomes_of_memory() {
+    let warming = Asked::start();
+    assert!(warming.handle.rest.tell(Rest));
+    let nominal = PressureChanged { state: PressureState::Nominal, target_bytes: 0 };
+    warming.addr.send(nominal).await.unwrap();
+    ask(&warming.handle.now, WarmNow { calls: vec![call(1, 0)] }, DEADLINE).await.unwrap();
+    let state = warming.look().await;
+    assert!(state.paused && state.waiting == (0, 1), "{state:?}");
+}
+
+#[actix::test]
 async fn what_is_critical_is_ready_from_the_start_and_brought_anew_before_it_leaves() {
     let warming = Asked::start();
     warming.critical.set(vec![call(1, 0)]).unwrap();

@@ -16,7 +16,7 @@ pub use self::builder::Builder;
 use self::running::Running;
 use super::client::{Connection, Incoming, Request, Response};
 use super::deadline::{self, PATIENCE};
-use super::process;
+use super::process::{self, Process};
 
 /// A running gateway. Dropping it kills it and removes its folder.
 pub struct Gateway {
@@ -200,6 +200,25 @@ impl Gateway {
     pub fn terminate(&mut self) -> ExitStatus {
         self.signal(libc::SIGTERM);
         self.wait_for_end()
+    }
+
+    /// Has another process take over, and is that one from then on; returns the one before, which ends
+    /// when its connections have ended.
+    #[track_caller]
+    pub fn hand_over(&mut self) -> Process {
+        let before = self.successors().len();
+        self.signal(libc::SIGUSR2);
+        let id = deadline::poll(PATIENCE, || self.successors().get(before).copied());
+        let id = id.unwrap_or_else(|| panic!("no process takes over\n{}", self.log()));
+        std::mem::replace(&mut self.running.process, Process::adopt(id))
+    }
+
+    /// Returns the processes that have taken over, by its log.
+    fn successors(&self) -> Vec<u32> {
+        let log = self.whole_log();
+        let lines = log.lines().filter(|line| line.contains("another process has taken over"));
+        let ids = lines.filter_map(|line| line.split_once("process=")?.1.split(' ').next());
+        ids.filter_map(|id| id.parse().ok()).collect()
     }
 
     /// Waits for its end.
