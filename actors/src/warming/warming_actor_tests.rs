@@ -249,7 +249,7 @@ async fn where_another_process_warms_nothing_is_whatever_becomes_of_memory() {
     let nominal = PressureChanged { state: PressureState::Nominal, target_bytes: 0 };
     warming.addr.send(nominal).await.unwrap();
     ask(&warming.handle.now, WarmNow { calls: vec![call(1, 0)] }, DEADLINE).await.unwrap();
-    let state = warming.look().await;
+    let state = warming.state().await;
     assert!(state.paused && state.waiting == (0, 1), "{state:?}");
 }
 
