@@ -285,7 +285,8 @@ async fn assemble(
         metrics,
         clock,
         under_way: Mutex::default(),
-        connections: Connections::default(),
+        api_connections: Connections::default(),
+        operations_connections: Connections::default(),
         draining: AtomicBool::new(false),
         handed_over: AtomicBool::new(false),
     });

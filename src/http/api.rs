@@ -116,7 +116,7 @@ pub(super) fn serve(
 
 fn plain(making: Making, listener: TcpListener, workers: usize) -> std::io::Result<Server> {
     let server = making.gateway.in_force().settings.server.clone();
-    let connections = making.gateway.connections.clone();
+    let connections = making.gateway.api_connections.clone();
     Ok(HttpServer::new(move || making.clone().app())
         .workers(workers)
         .max_connections((server.max_connections / workers).max(1))
@@ -152,7 +152,7 @@ fn secure(
         .disable_signals()
         .shutdown_timeout(CLOSE_WITHIN_S);
     let stopping = builder.graceful_shutdown_signal();
-    let connections = making.gateway.connections.clone();
+    let connections = making.gateway.api_connections.clone();
     let service = move || {
         let (stopping, connections) = (stopping.clone(), connections.clone());
         let app =

@@ -63,8 +63,10 @@ pub struct Gateway {
     pub clock: SharedClock,
     /// Requests and response bodies under way, one count a worker; shutdown waits for none.
     pub under_way: Mutex<Vec<Arc<AtomicUsize>>>,
-    /// Open connections.
-    pub connections: Connections,
+    /// Open connections of the API.
+    pub api_connections: Connections,
+    /// Open connections of the operations listener.
+    pub operations_connections: Connections,
     /// Whether the gateway takes no new connections: those there are close after their answer.
     pub draining: AtomicBool,
     /// Whether that is because another process takes them.
@@ -91,6 +93,11 @@ impl Gateway {
     /// Begins the memory scope of a request, which waits at most `wait` for memory.
     pub fn memory_scope(&self, wait: Duration) -> MemoryScope<'_> {
         MemoryScope::new(&self.topology.budget, &self.sent, wait)
+    }
+
+    /// Returns how many connections are open, on both listeners.
+    pub fn connections(&self) -> usize {
+        self.api_connections.count().saturating_add(self.operations_connections.count())
     }
 
     /// Tells whether connections close after their answer.

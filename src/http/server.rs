@@ -21,6 +21,10 @@ use crate::listening::{ListenError, Listeners, Socket};
 /// Pause between two looks whether requests are still under way.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
+/// How long a connection without a request is left open at the end. A caller may be sending on it: one that
+/// is in use gets another answer, and is told by that to close it.
+const IDLE_FOR: Duration = Duration::from_secs(2);
+
 /// Why the listeners do not answer.
 #[derive(Debug, thiserror::Error)]
 pub enum AnswerError {
@@ -70,7 +74,7 @@ impl Servers {
             .build()
             .map_err(|error| AnswerError::Metrics(error.to_string()))?;
         let shared = Data::from(Arc::clone(gateway));
-        let connections = gateway.connections.clone();
+        let connections = gateway.operations_connections.clone();
         let operations = HttpServer::new(move || {
             App::new()
                 .app_data(shared.clone())
@@ -129,7 +133,7 @@ impl Servers {
         let quiet = async {
             while gateway.clock.now().duration_since(last_seen) < quiet_for {
                 tokio::time::sleep(LOOK_AGAIN).await;
-                if gateway.connections.count() > 0 {
+                if gateway.connections() > 0 {
                     last_seen = gateway.clock.now();
                 }
             }
@@ -145,14 +149,20 @@ impl Servers {
         if !are_shared {
             self.refuse_connections();
         }
+        let gateway = &self.gateway;
+        let begun = gateway.clock.now();
         let ended = async {
-            while self.gateway.under_way() > 0 {
+            while gateway.under_way() > 0
+                || (gateway.api_connections.count() > 0
+                    && gateway.clock.now().duration_since(begun) < IDLE_FOR)
+            {
                 tokio::time::sleep(LOOK_AGAIN).await;
             }
         };
-        let ended = tokio::time::timeout(drain, ended).await.is_ok();
-        self.api.stop(ended).await;
-        ended
+        let _ = tokio::time::timeout(drain, ended).await;
+        let has_ended = gateway.under_way() == 0;
+        self.api.stop(has_ended).await;
+        has_ended
     }
 
     /// Has the system refuse new connections. A paused server leaves its socket open: connections

@@ -97,7 +97,7 @@ impl Running {
         self.supervisor.main_process(successor.id());
         tracing::info!(
             process = successor.id(),
-            connections = self.gateway.connections.count(),
+            connections = self.gateway.connections(),
             "another process has taken over; this one goes on with the connections it has"
         );
         self.gateway.topology.rest();
@@ -109,7 +109,7 @@ impl Running {
         };
         tokio::select! {
             ended = self.servers.leave(quiet_for, server.handover_timeout.get()) => if !ended {
-                let connections = self.gateway.connections.count();
+                let connections = self.gateway.connections();
                 tracing::warn!(connections, "connections are left at server.handover_timeout");
             },
             () = signals.next() => {}

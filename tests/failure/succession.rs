@@ -112,6 +112,43 @@ fn no_request_fails_while_processes_take_over_one_after_another() {
     assert!(TcpStream::connect(&api).is_err(), "nobody holds the socket open");
 }
 
+/// `systemctl restart` under load: what comes between two processes waits in the manager's socket.
+#[test]
+fn no_request_fails_while_a_service_manager_restarts_it() {
+    let provider = load::echo();
+    let sockets = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+    let start = || {
+        let [api, operations] = sockets.each_ref().map(|it| it.try_clone().expect("a handle"));
+        load::builder(&provider).inherit(api, operations).start()
+    };
+    let mut gateway = start();
+    let api = gateway.api().to_owned();
+    let (over, answered) = (AtomicBool::new(false), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        let callers = [("a", true), ("b", true), ("c", true), ("d", false)];
+        let callers = callers.map(|(name, keeps)| {
+            let (api, over, answered) = (&api, &over, &answered);
+            scope.spawn(move || ask(api, name, keeps, over, answered))
+        });
+        for turn in 0..3 {
+            let enough = answered.load(Ordering::Relaxed) + 100;
+            let went_on = deadline::poll(PATIENCE, || {
+                let is_enough = answered.load(Ordering::Relaxed) >= enough;
+                (is_enough || callers.iter().any(|caller| caller.is_finished())).then_some(())
+            });
+            assert!(went_on.is_some(), "{}", gateway.log());
+            if turn < 2 {
+                assert!(gateway.terminate().success(), "{}", gateway.log());
+                gateway = start();
+            }
+        }
+        over.store(true, Ordering::Relaxed);
+        for caller in callers {
+            assert!(caller.join().is_ok(), "{}", gateway.log());
+        }
+    });
+}
+
 /// A client may send at any moment on a connection that is kept alive: closing it would fail a request.
 #[test]
 fn an_idle_connection_is_answered_and_then_closed() {
