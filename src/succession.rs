@@ -2,7 +2,7 @@
 //! then ends. No connection is refused or reset between them.
 //!
 //! The old process starts its own command anew with one end of a channel as standard input, on which the
-//! open sockets are passed ([`channel`]); the new one says on it when it answers. [`Successor`] is how
+//! open sockets are passed (`channel`); the new one says on it when it answers. [`Successor`] is how
 //! the old one sees the new one, [`Predecessor`] the reverse.
 
 mod channel;
