@@ -10,7 +10,7 @@ use super::load;
 use crate::support::client::{Connection, Request, Response};
 use crate::support::deadline::{self, PATIENCE};
 use crate::support::gateway::{Gateway, chat, prompt};
-use crate::support::process::Process;
+use crate::support::process::{Process, variable};
 use crate::support::provider::{Call, Fault, Gate, Provider, Reply};
 
 const EVENTS: [&str; 3] = [
@@ -66,7 +66,12 @@ fn no_request_fails_while_processes_take_over_one_after_another() {
     let provider = gated(&gate);
     let mut gateway = load::builder(&provider).start();
     let api = gateway.api().to_owned();
+    // scripts/soak has more of both.
+    let soak = |name, short| variable(name).and_then(|text| text.parse().ok()).unwrap_or(short);
+    let (turns, requests) =
+        (soak("ANTEROOM_SOAK_RESTARTS", 3), soak("ANTEROOM_SOAK_REQUESTS", 100));
     let (over, answered) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let since = deadline::now();
     let opening = stream();
     let (mut streaming, mut left) = (None, Vec::new());
     std::thread::scope(|scope| {
@@ -77,9 +82,9 @@ fn no_request_fails_while_processes_take_over_one_after_another() {
             let (api, over, answered) = (&api, &over, &answered);
             scope.spawn(move || ask(api, name, keeps, over, answered))
         });
-        for turn in 1..=3 {
+        for turn in 1..=turns {
             left.push(gateway.hand_over());
-            let enough = answered.load(Ordering::Relaxed) + 100;
+            let enough = answered.load(Ordering::Relaxed) + requests;
             let went_on = deadline::poll(PATIENCE, || {
                 let is_enough = answered.load(Ordering::Relaxed) >= enough;
                 (is_enough || callers.iter().any(|caller| caller.is_finished())).then_some(())
@@ -90,6 +95,8 @@ fn no_request_fails_while_processes_take_over_one_after_another() {
             let turned = gateway.send(&turned).expect_status(200);
             assert_eq!(turned.header("x-conversation-turn"), Some(&*turn.to_string()), "{turned}");
         }
+        let (answered, elapsed) = (answered.load(Ordering::Relaxed), since.elapsed());
+        eprintln!("{answered} requests over {turns} restarts in {elapsed:.1?}");
         over.store(true, Ordering::Relaxed);
         for caller in callers {
             assert!(caller.join().is_ok(), "{}", gateway.log());
