@@ -172,7 +172,24 @@ fn a_second_signal_ends_it_at_once() {
     }
 }
 
-/// Nobody waits for connections on which nothing runs.
+/// Who asks on a kept connection a moment after the signal gets an answer, and is told to close it.
+#[test]
+fn a_connection_in_use_is_answered_once_more_at_the_end() {
+    let provider = load::echo();
+    let mut gateway = load::builder(&provider).start();
+    let mut kept = Connection::open(gateway.api());
+    load::expect_echo(&kept.send(&load::new("before")), "new before;");
+    gateway.signal(libc::SIGTERM);
+    wait_until_stopping(&gateway);
+    // Were it closed as soon as nothing runs, it would be by now.
+    deadline::pause(Duration::from_millis(100));
+    let answer = kept.send(&load::new("after"));
+    load::expect_echo(&answer, "new after;");
+    assert_eq!(answer.header("connection"), Some("close"), "{answer}");
+    assert_eq!(gateway.wait_for_end().code(), Some(0), "{}", gateway.log());
+}
+
+/// Nobody waits long for connections on which nothing runs.
 #[test]
 fn idle_connections_do_not_hold_the_end_up() {
     let provider = load::echo();
