@@ -96,7 +96,10 @@ fn no_request_fails_while_processes_take_over_one_after_another() {
             assert_eq!(turned.header("x-conversation-turn"), Some(&*turn.to_string()), "{turned}");
         }
         let (answered, elapsed) = (answered.load(Ordering::Relaxed), since.elapsed());
-        eprintln!("{answered} requests over {turns} restarts in {elapsed:.1?}");
+        #[expect(clippy::print_stderr, reason = "what the run came to, read with --nocapture")]
+        {
+            eprintln!("{answered} requests over {turns} restarts in {elapsed:.1?}");
+        }
         over.store(true, Ordering::Relaxed);
         for caller in callers {
             assert!(caller.join().is_ok(), "{}", gateway.log());
