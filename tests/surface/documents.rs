@@ -273,3 +273,31 @@ fn links_of_the_documents_lead_somewhere() {
         }
     }
 }
+
+/// What no operator would ask for is not shown.
+#[test]
+fn every_part_of_the_page_and_every_command_answers_a_question() {
+    let guide = fs::read_to_string(root().join("docs/operations.md")).expect("the guide");
+    let answers = |part: &str| {
+        let row = guide.lines().find_map(|line| line.strip_prefix(&format!("| {part} | ")));
+        row.is_some_and(|question| question.contains('?'))
+    };
+    let page = fs::read_to_string(root().join("src/dashboard/index.html")).expect("the page");
+    let mut headings = 0;
+    for part in ["<h2", "<h3"].into_iter().flat_map(|tag| page.split(tag).skip(1)) {
+        let text = part.split_once('>').and_then(|(_, rest)| rest.split_once('<'));
+        let (heading, _) = text.unwrap_or_else(|| panic!("{part}"));
+        let is_of_a_dialog = ["", "Are you sure?", "Sign in"].contains(&heading);
+        assert!(is_of_a_dialog || answers(heading), "{heading}");
+        headings += 1;
+    }
+    assert!(headings > 10, "{page}");
+    let told = Command::new(env!("CARGO_BIN_EXE_anteroom")).arg("--help").output();
+    let help = String::from_utf8(told.expect("it tells").stdout).expect("text");
+    let commands = help.split_once("Commands:\n").and_then(|(_, rest)| rest.split_once("\n\n"));
+    let (commands, _) = commands.unwrap_or_else(|| panic!("{help}"));
+    let names = commands.lines().filter_map(|line| line.split_whitespace().next());
+    for name in names.filter(|name| *name != "help") {
+        assert!(answers(&format!("`{name}`")), "{name}");
+    }
+}
