@@ -1,8 +1,8 @@
 //! What the cache would have done with a log of requests: the gateway's own deciders under a virtual
 //! clock, and yardsticks beside them.
 //!
-//! * [`options`]: what is asked for; [`trace`]: a log of keys; [`log`]: a log of AI calls;
-//!   [`progress`]: how far it is.
+//! * [`options`]: what is asked for; [`source`]: a log's lines; [`trace`]: a log of keys; [`log`]: a log
+//!   of AI calls; [`progress`]: how far it is.
 //! * [`levels`]: L1 by the gateway's own policy, L2 and L3 as lifetimes.
 //! * [`warmer`]: the levels with what the gateway's own forecast brings to L1 beforehand.
 //! * [`scaler`]: the size that L1 gets, and what it would hit at others.
@@ -20,12 +20,12 @@ pub mod options;
 pub mod progress;
 pub mod report;
 pub mod scaler;
+pub mod source;
 pub mod trace;
 pub mod warmer;
 pub mod yardsticks;
 
 use std::fs::File;
-use std::io;
 use std::path::Path;
 
 use levels::Levels;
@@ -37,6 +37,7 @@ use options::{ReplayOptions, Switch, Warming};
 use progress::{Followed, Progress};
 use report::{L1Report, Report};
 use scaler::Scaler;
+use source::SourceError;
 use trace::{Trace, TraceError};
 use warmer::{Warmer, WarmingReport};
 use yardsticks::{PlainLru, Unbounded};
@@ -53,8 +54,7 @@ pub fn run(
     options: &ReplayOptions,
     progress: &Progress,
 ) -> Result<Report, TraceError> {
-    let source = open(file, progress).map_err(TraceError::Open)?;
-    let trace = trace::read(source)?;
+    let trace = trace::read(open(file, progress)?)?;
     Ok(replay(options, &trace, progress))
 }
 
@@ -69,8 +69,7 @@ pub fn run_log(
     options: &ReplayOptions,
     progress: &Progress,
 ) -> Result<Report, LogError> {
-    let source = open(file, progress).map_err(LogError::Open)?;
-    let log = log::read(source, settings)?;
+    let log = log::read(open(file, progress)?, settings)?;
     let mut spared = Spared::of(&log);
     let options = options.or_as_in(settings);
     let report = replay_to(&options, &log.trace, progress, |position, found| {
@@ -79,8 +78,8 @@ pub fn run_log(
     Ok(Report { log: Some(spared.report()), ..report })
 }
 
-fn open(file: &Path, progress: &Progress) -> io::Result<Followed<File>> {
-    let file = File::open(file)?;
+fn open(file: &Path, progress: &Progress) -> Result<Followed<File>, SourceError> {
+    let file = File::open(file).map_err(SourceError::Open)?;
     let bytes = file.metadata().map_or(0, |metadata| metadata.len());
     Ok(progress.follow("reading", bytes, file))
 }

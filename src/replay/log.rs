@@ -12,13 +12,14 @@ pub mod line;
 pub mod savings;
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::{self, BufRead, Read};
+use std::io::Read;
 use std::num::NonZero;
 
 use anteroom_actors::model::CacheKey;
 
 use self::call::{Reader, Understood};
 use self::line::{Fault, LoggedCall};
+use super::source::{Line, Lines, SourceError};
 use super::trace::{self, Request, Trace};
 use crate::savings::{Call, Ledger, PriceError};
 use crate::settings::Settings;
@@ -35,17 +36,9 @@ const MOST_TOLD: usize = 5;
 /// Why a log of calls cannot be replayed.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
-    /// It cannot be opened.
-    #[error("failed to open the log: {0}")]
-    Open(io::Error),
-    /// It cannot be read on.
-    #[error("failed to read line {line} of the log: {source}")]
-    Read {
-        /// Number of the line, from 1.
-        line: u64,
-        /// What the system or gzip says.
-        source: io::Error,
-    },
+    /// It cannot be read.
+    #[error(transparent)]
+    Source(#[from] SourceError),
     /// There is no line in it.
     #[error("the log is empty")]
     Empty,
@@ -114,26 +107,19 @@ pub struct Log {
 ///
 /// It cannot be read, or more of its lines are no calls than are.
 pub fn read(source: impl Read, settings: &Settings) -> Result<Log, LogError> {
-    let mut lines = trace::plain(source).map_err(|source| LogError::Read { line: 1, source })?;
+    let mut lines = Lines::of(source, LONGEST_LINE)?;
     let reader = Reader::new(settings)?;
     let mut gathering = Gathering::default();
     gathering.log.currency = reader.currency().to_owned();
-    let mut text = Vec::new();
-    for line in 1_u64.. {
-        let failed = |source| LogError::Read { line, source };
-        text.clear();
-        let length =
-            (&mut lines).take(LONGEST_LINE + 1).read_until(b'\n', &mut text).map_err(failed)?;
-        if length == 0 {
-            break;
-        }
-        if length as u64 > LONGEST_LINE && text.last() != Some(&b'\n') {
-            lines.skip_until(b'\n').map_err(failed)?;
-            gathering.skip(line, Fault::Long);
-        } else if !text.trim_ascii().is_empty() {
-            match LoggedCall::read(&text).and_then(|call| reader.understand(&call)) {
-                Ok(understood) => gathering.take(understood)?,
-                Err(fault) => gathering.skip(line, fault),
+    while let Some((line, text)) = lines.next_line()? {
+        match text {
+            Line::Long => gathering.skip(line, Fault::Long),
+            Line::Text(text) if text.trim_ascii().is_empty() => {}
+            Line::Text(text) => {
+                match LoggedCall::read(text).and_then(|call| reader.understand(&call)) {
+                    Ok(understood) => gathering.take(understood)?,
+                    Err(fault) => gathering.skip(line, fault),
+                }
             }
         }
     }

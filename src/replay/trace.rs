@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::Read;
 
-use flate2::bufread::MultiGzDecoder;
+use super::source::{Line, Lines, SourceError};
 
 /// The first line.
 const HEADER: &str = "timestamp_ms,user,key,size_bytes";
@@ -14,9 +14,6 @@ const LONGEST_LINE: u64 = 64 * 1024;
 
 /// Most requests of one log: each takes 24 bytes of memory, and is known by its number.
 const MOST_REQUESTS: usize = 200_000_000;
-
-/// How gzip begins.
-const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// One request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,17 +31,9 @@ pub struct Request {
 /// Why a log cannot be replayed.
 #[derive(Debug, thiserror::Error)]
 pub enum TraceError {
-    /// It cannot be opened.
-    #[error("failed to open the log: {0}")]
-    Open(io::Error),
-    /// It cannot be read on.
-    #[error("failed to read line {line} of the log: {source}")]
-    Read {
-        /// Number of the line, from 1.
-        line: u64,
-        /// What the system or gzip says.
-        source: io::Error,
-    },
+    /// It cannot be read.
+    #[error(transparent)]
+    Source(#[from] SourceError),
     /// A line is no request.
     #[error("line {line} of the log: {fault}")]
     Line {
@@ -136,41 +125,25 @@ impl Trace {
 ///
 /// It cannot be read, or a line is no request.
 pub fn read(source: impl Read) -> Result<Trace, TraceError> {
-    read_lines(plain(source).map_err(|source| TraceError::Read { line: 1, source })?)
-}
-
-/// Returns what `source` holds, gzipped or not.
-pub(super) fn plain<'a>(source: impl Read + 'a) -> io::Result<Box<dyn BufRead + 'a>> {
-    let mut source = BufReader::new(source);
-    if source.fill_buf()?.starts_with(&GZIP) {
-        Ok(Box::new(BufReader::new(MultiGzDecoder::new(source))))
-    } else {
-        Ok(Box::new(source))
-    }
-}
-
-fn read_lines(mut lines: impl BufRead) -> Result<Trace, TraceError> {
+    let mut lines = Lines::of(source, LONGEST_LINE)?;
     let mut reader = Reader::default();
-    let mut text = Vec::new();
-    for line in 1_u64.. {
-        text.clear();
-        let length = (&mut lines)
-            .take(LONGEST_LINE + 1)
-            .read_until(b'\n', &mut text)
-            .map_err(|source| TraceError::Read { line, source })?;
-        if length == 0 {
-            if line == 1 {
-                return Err(TraceError::Line { line, fault: LineFault::Header });
-            }
-            break;
-        }
-        reader.take(line, &text).map_err(|fault| TraceError::Line { line, fault })?;
+    while let Some((line, text)) = lines.next_line()? {
+        let taken = match text {
+            Line::Text(text) => reader.take(line, text),
+            Line::Long => Err(LineFault::Long),
+        };
+        taken.map_err(|fault| TraceError::Line { line, fault })?;
     }
-    Ok(reader.trace)
+    if reader.has_header {
+        Ok(reader.trace)
+    } else {
+        Err(TraceError::Line { line: 1, fault: LineFault::Header })
+    }
 }
 
 #[derive(Default)]
 struct Reader {
+    has_header: bool,
     trace: Trace,
     keys: HashMap<Box<str>, u32>,
     users: HashMap<Box<str>, u32>,
@@ -178,14 +151,12 @@ struct Reader {
 
 impl Reader {
     fn take(&mut self, line: u64, text: &[u8]) -> Result<(), LineFault> {
-        if text.len() as u64 > LONGEST_LINE {
-            return Err(LineFault::Long);
-        }
         let text = std::str::from_utf8(text).map_err(|_| LineFault::Text)?;
         let text = text.trim_end_matches(['\r', '\n']);
         if line == 1 {
             let text = text.trim_start_matches('\u{feff}');
-            return if text == HEADER { Ok(()) } else { Err(LineFault::Header) };
+            self.has_header = text == HEADER;
+            return if self.has_header { Ok(()) } else { Err(LineFault::Header) };
         }
         if self.trace.requests.len() >= MOST_REQUESTS {
             return Err(LineFault::TooMany);

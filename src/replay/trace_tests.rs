@@ -64,7 +64,7 @@ fn a_gzip_that_is_cut_is_an_error() {
     gzip.write_all(LOG.as_bytes()).unwrap();
     let gzip = gzip.finish().unwrap();
     let cut = read(&gzip[..gzip.len() - 12]);
-    assert!(matches!(cut, Err(TraceError::Read { .. })), "{cut:?}");
+    assert!(matches!(cut, Err(TraceError::Source(SourceError::Read { .. }))), "{cut:?}");
 }
 
 #[test]

@@ -23,6 +23,18 @@ const OWN_MS: f64 = 1_000.0;
 /// Longest wait until a level is used again after its server's return.
 pub const BACK_WITHIN: Duration = Duration::from_secs(10);
 
+/// The events of a short stream.
+pub const EVENTS: [&str; 3] = [
+    r#"data: {"object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":"a"}}]}"#,
+    r#"data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#,
+    "data: [DONE]",
+];
+
+/// A request for a stream.
+pub fn stream() -> Request {
+    chat(json!({"model": "m", "stream": true, "messages": [{"role": "user", "content": "s"}]}))
+}
+
 /// A provider that repeats the prompt, so that an answer shows whose it is.
 pub fn echo() -> Provider {
     Provider::scripted(|call| echo_of(call).into())

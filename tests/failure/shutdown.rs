@@ -3,12 +3,10 @@
 
 use std::time::Duration;
 
-use serde_json::json;
-
 use super::load;
 use crate::support::client::{Connection, Request};
 use crate::support::deadline::{self, PATIENCE};
-use crate::support::gateway::{Gateway, chat};
+use crate::support::gateway::Gateway;
 use crate::support::provider::{Call, Fault, Gate, Provider, Reply};
 
 /// Longest time of an end that nothing holds up. Generous; the server itself waits for a second.
@@ -18,19 +16,9 @@ const SOON: Duration = Duration::from_secs(10);
 fn gated(gate: &Gate) -> Provider {
     let gate = gate.clone();
     Provider::scripted(move |call: &Call| match call.text().contains("\"stream\"") {
-        true => Reply::events(EVENTS).gated(&gate),
+        true => Reply::events(load::EVENTS).gated(&gate),
         false => Reply::from(load::echo_of(call)).held_by(&gate),
     })
-}
-
-const EVENTS: [&str; 3] = [
-    r#"data: {"object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":"a"}}]}"#,
-    r#"data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#,
-    "data: [DONE]",
-];
-
-fn stream() -> Request {
-    chat(json!({"model": "m", "stream": true, "messages": [{"role": "user", "content": "s"}]}))
 }
 
 /// Waits until the gateway says that it is stopping; its operations listener is open to the last.
@@ -64,7 +52,7 @@ fn what_runs_is_finished_and_what_is_queued_is_written() {
         };
         let running: Vec<_> = (0..20).map(ask).collect();
         provider.wait_for_calls(20);
-        let opening = scope.spawn(|| stream().open(&api));
+        let opening = scope.spawn(|| load::stream().open(&api));
         provider.wait_for_calls(21);
         gateway.signal(libc::SIGTERM);
         wait_until_stopping(&gateway);
@@ -80,7 +68,7 @@ fn what_runs_is_finished_and_what_is_queued_is_written() {
     while let Some(event) = streaming.next_event() {
         events.push(event);
     }
-    assert_eq!(events, EVENTS);
+    assert_eq!(events, load::EVENTS);
     assert_eq!(gateway.wait_for_end().code(), Some(0), "{}", gateway.log());
     gateway.restart();
     gateway.wait_for_state("l3", "running");
@@ -90,7 +78,7 @@ fn what_runs_is_finished_and_what_is_queued_is_written() {
         load::expect_echo(&response, &format!("new {said};"));
         assert_eq!(response.cache(), "HIT L3", "{response}\n{}", gateway.log());
     }
-    assert_eq!(gateway.send(&stream()).cache(), "HIT L3");
+    assert_eq!(gateway.send(&load::stream()).cache(), "HIT L3");
 }
 
 /// The answers of a load are all kept, though it ends in the midst of them.
@@ -140,7 +128,7 @@ fn what_hangs_is_cut_at_the_drain_timeout() {
     provider.next(Fault::StallStream).next(Fault::Hang);
     let mut gateway =
         load::builder(&provider).env("ANTEROOM__SERVER__DRAIN_TIMEOUT", "200ms").start();
-    let mut streaming = gateway.open(&stream());
+    let mut streaming = gateway.open(&load::stream());
     assert!(streaming.next_event().is_some());
     let api = gateway.api().to_owned();
     let hanging = std::thread::spawn(move || load::new("hangs").try_open(&api).map(|_| ()));
@@ -160,7 +148,7 @@ fn a_second_signal_ends_it_at_once() {
         provider.next(Fault::StallStream);
         let mut gateway =
             load::builder(&provider).env("ANTEROOM__SERVER__DRAIN_TIMEOUT", "1h").start();
-        let mut streaming = gateway.open(&stream());
+        let mut streaming = gateway.open(&load::stream());
         assert!(streaming.next_event().is_some());
         gateway.signal(libc::SIGTERM);
         wait_until_stopping(&gateway);

@@ -1,33 +1,21 @@
 //! One process takes over from another while requests run: none fails.
 
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::net::UnixDatagram;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-
-use serde_json::json;
 
 use super::load;
 use crate::support::client::{Connection, Request, Response};
 use crate::support::deadline::{self, PATIENCE};
 use crate::support::gateway::{Gateway, chat, prompt};
+use crate::support::manager::Manager;
 use crate::support::process::{Process, variable};
 use crate::support::provider::{Call, Fault, Gate, Provider, Reply};
-
-const EVENTS: [&str; 3] = [
-    r#"data: {"object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":"a"}}]}"#,
-    r#"data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#,
-    "data: [DONE]",
-];
-
-fn stream() -> Request {
-    chat(json!({"model": "m", "stream": true, "messages": [{"role": "user", "content": "s"}]}))
-}
 
 /// A provider whose streams wait at `gate` before each event.
 fn gated(gate: &Gate) -> Provider {
     let gate = gate.clone();
     Provider::scripted(move |call: &Call| match call.text().contains("\"stream\"") {
-        true => Reply::events(EVENTS).gated(&gate),
+        true => Reply::events(load::EVENTS).gated(&gate),
         false => load::echo_of(call).into(),
     })
 }
@@ -72,7 +60,7 @@ fn no_request_fails_while_processes_take_over_one_after_another() {
         (soak("ANTEROOM_SOAK_RESTARTS", 3), soak("ANTEROOM_SOAK_REQUESTS", 100));
     let (over, answered) = (AtomicBool::new(false), AtomicUsize::new(0));
     let since = deadline::now();
-    let opening = stream();
+    let opening = load::stream();
     let (mut streaming, mut left) = (None, Vec::new());
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| opening.open(&api));
@@ -112,7 +100,7 @@ fn no_request_fails_while_processes_take_over_one_after_another() {
     while let Some(event) = streaming.next_event() {
         events.push(event);
     }
-    assert_eq!(events, EVENTS, "a stream ends whole in the process that began it");
+    assert_eq!(events, load::EVENTS, "a stream ends whole in the process that began it");
     for mut process in left {
         let status = process.wait(PATIENCE);
         assert!(status.is_some_and(|status| status.success()), "{status:?}\n{}", gateway.log());
@@ -194,7 +182,7 @@ fn what_hangs_is_cut_at_the_handover_timeout() {
         .env("ANTEROOM__SERVER__HANDOVER_TIMEOUT", "200ms")
         .env("ANTEROOM__SERVER__DRAIN_TIMEOUT", "200ms")
         .start();
-    let mut streaming = gateway.open(&stream());
+    let mut streaming = gateway.open(&load::stream());
     assert!(streaming.next_event().is_some());
     let mut before = gateway.hand_over();
     assert!(before.wait(PATIENCE).is_some_and(|status| status.success()), "{}", gateway.log());
@@ -246,24 +234,16 @@ fn started(gateway: &Gateway) -> Option<u32> {
 
 #[test]
 fn the_service_manager_is_told_which_process_is_the_service() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("notify");
-    let manager = UnixDatagram::bind(&path).expect("a socket");
-    manager.set_read_timeout(Some(PATIENCE)).expect("a time limit");
-    let said = || {
-        let mut bytes = [0; 256];
-        let length = manager.recv(&mut bytes).expect("a message");
-        String::from_utf8_lossy(&bytes[..length]).into_owned()
-    };
-    let mut gateway = Gateway::builder().env("NOTIFY_SOCKET", path.display()).start();
-    assert_eq!(said(), "READY=1");
+    let manager = Manager::listen();
+    let mut gateway = Gateway::builder().env("NOTIFY_SOCKET", manager.path().display()).start();
+    assert_eq!(manager.told(), "READY=1");
     for _ in 0..2 {
         let mut before = gateway.hand_over();
-        assert_eq!(said(), format!("MAINPID={}", gateway.id()));
+        assert_eq!(manager.told(), format!("MAINPID={}", gateway.id()));
         assert!(before.wait(PATIENCE).is_some(), "{}", gateway.log());
     }
     gateway.terminate();
-    assert_eq!(said(), "STOPPING=1");
+    assert_eq!(manager.told(), "STOPPING=1");
 }
 
 /// Settings that wait for a restart hold from then on, the addresses too.

@@ -11,6 +11,7 @@ pub mod documents;
 pub mod fault_proxy;
 pub mod gateway;
 pub mod listener;
+pub mod manager;
 pub mod postgres;
 pub mod process;
 pub mod provider;

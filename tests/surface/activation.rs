@@ -2,11 +2,10 @@
 
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixDatagram;
 
 use crate::support::client::{Connection, Request};
-use crate::support::deadline::PATIENCE;
 use crate::support::gateway::{Builder, Gateway, chat, prompt};
+use crate::support::manager::Manager;
 use crate::support::provider::Provider;
 
 fn listener() -> TcpListener {
@@ -97,18 +96,10 @@ fn an_open_socket_is_held_to_the_rules_of_its_own_address() {
 
 #[test]
 fn the_service_manager_is_told_of_start_and_stop() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("notify");
-    let manager = UnixDatagram::bind(&path).expect("a socket");
-    manager.set_read_timeout(Some(PATIENCE)).expect("a time limit");
-    let said = || {
-        let mut bytes = [0; 256];
-        let length = manager.recv(&mut bytes).expect("a message");
-        String::from_utf8_lossy(&bytes[..length]).into_owned()
-    };
-    let mut gateway = Gateway::builder().env("NOTIFY_SOCKET", path.display()).start();
-    assert_eq!(said(), "READY=1");
+    let manager = Manager::listen();
+    let mut gateway = Gateway::builder().env("NOTIFY_SOCKET", manager.path().display()).start();
+    assert_eq!(manager.told(), "READY=1");
     gateway.send(&Request::get("/health/ready")).expect_status(200);
     gateway.terminate();
-    assert_eq!(said(), "STOPPING=1");
+    assert_eq!(manager.told(), "STOPPING=1");
 }

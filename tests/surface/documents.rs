@@ -14,14 +14,14 @@ use std::process::{Command, Output};
 use tempfile::TempDir;
 
 use crate::support::documents::{self, Block, Document, blocks, root};
-use crate::support::gateway::Gateway;
+use crate::support::gateway::{Gateway, prompt};
+use crate::support::postgres;
 use crate::support::process::variable;
 
 /// Commands that cannot be run here, each with the reason.
-const NOT_RUN: [(&str, &str); 3] = [
+const NOT_RUN: [(&str, &str); 2] = [
     ("cargo", "it would build the gateway anew within its own tests; they need what it builds"),
     ("scripts/", "these scripts run the tests themselves, or measure for minutes"),
-    ("pg_dump", "it needs a PostgreSQL at a name of the reader's own"),
 ];
 
 /// Blocks in languages that cannot be run here, each with the reason.
@@ -68,8 +68,20 @@ impl Place {
         command.env("OPENAI_API_KEY", "sk-test").env("ANTHROPIC_API_KEY", "sk-test");
         command.env("ANTEROOM_ADMIN_TOKEN", "a-token-of-a-document");
         command.env("ANTEROOM_ADMIN_LISTEN", self.gateway.operations());
+        if arguments.iter().any(|argument| argument.contains("$DATABASE_URL")) {
+            command.env("DATABASE_URL", used_database());
+        }
         command.output().unwrap_or_else(|error| panic!("{}: {error}", program.display()))
     }
+}
+
+/// Returns the URL of a database of PostgreSQL that a gateway has kept answers in.
+fn used_database() -> String {
+    let url = postgres::shared().create_database();
+    let gateway = Gateway::patient().env("DATABASE_URL", &url).start();
+    gateway.chat(prompt("kept in PostgreSQL")).expect_status(200);
+    gateway.wait_for_writes();
+    url
 }
 
 /// Returns the words that the block promises to print.

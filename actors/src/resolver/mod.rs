@@ -13,6 +13,7 @@ mod fetch;
 pub mod fetch_actor;
 pub mod flight;
 pub mod flight_table;
+mod handle;
 mod in_flight;
 pub mod lookup;
 pub mod reader;
@@ -26,9 +27,10 @@ pub use claiming::HeldClaim;
 pub use fetch::{load_of, speaks_of_trouble};
 pub use fetch_actor::{Fallback, Fetch, FetchActor, FetchPorts};
 pub use flight::{Flight, Found, InsteadOf, Kept, Timings};
+pub use handle::ResolverHandle;
 pub use lookup::Levels;
 pub use reader::{FlightHead, FlightHold, Reader, Role, Whole};
 pub use resolver_actor::{
-    Encode, FlightEnded, Joined, KeyUnshareable, Refresh, Resolve, ResolverActor, ResolverHandle,
+    Encode, FlightEnded, Joined, KeyUnshareable, Refresh, Resolve, ResolverActor,
 };
 pub use writer::FlightWriter;

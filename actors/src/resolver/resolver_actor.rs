@@ -17,6 +17,7 @@ use super::encoder::Encoder;
 use super::fetch_actor::Fetch;
 use super::flight::Flight;
 use super::flight_table::{FlightTable, How, Part};
+use super::handle::ResolverHandle;
 use super::in_flight::InFlight;
 use super::lookup::Levels;
 use super::reader::Reader;
@@ -89,49 +90,6 @@ pub struct Encode {
 pub struct KeyUnshareable {
     /// Which key.
     pub key: CacheKey,
-}
-
-/// The addresses of the resolver.
-#[derive(Debug, Clone)]
-pub struct ResolverHandle {
-    /// Takes [`Resolve`].
-    pub resolve: Slot<Resolve>,
-    /// Takes [`Refresh`].
-    pub refresh: Slot<Refresh>,
-    /// Takes [`Encode`].
-    pub encode: Slot<Encode>,
-    /// Takes [`Warm`].
-    pub warm: Slot<Warm>,
-    /// Takes [`Promote`].
-    pub promote: Slot<Promote>,
-    /// Takes [`FlightEnded`].
-    pub ended: Slot<FlightEnded>,
-    /// Takes [`KeyUnshareable`].
-    pub unshareable: Slot<KeyUnshareable>,
-    /// Takes [`Flush`].
-    pub flush: Slot<Flush>,
-}
-
-impl ResolverHandle {
-    /// Creates a handle with empty slots.
-    pub fn new() -> Self {
-        Self {
-            resolve: Slot::empty(),
-            refresh: Slot::empty(),
-            encode: Slot::empty(),
-            warm: Slot::empty(),
-            promote: Slot::empty(),
-            ended: Slot::empty(),
-            unshareable: Slot::empty(),
-            flush: Slot::empty(),
-        }
-    }
-}
-
-impl Default for ResolverHandle {
-    fn default() -> Self {
-        Self::new()
-    }
 }
 
 /// The owner of the flights.

@@ -13,6 +13,7 @@ mod errands;
 mod forecast;
 mod gate;
 mod generations;
+mod handle;
 mod hands;
 mod known;
 mod ledger;
@@ -33,6 +34,7 @@ pub use desk::{Counts, Desk, DeskSettings};
 pub use errands::Progress;
 pub use forecast::{Forecast, ForecastSettings};
 pub use gate::{BUCKETS, Bucket, Gate, Judgement, Record, Source};
+pub use handle::WarmingHandle;
 pub use hands::WarmingPorts;
 pub use known::SOON_MS;
 pub use proposal::{Act, Done, FoundIn, Proposal, Seen, Tally};
@@ -43,6 +45,5 @@ pub use surroundings::Surroundings;
 pub use tag::Tag;
 pub use upkeep::{Standing, Upkeep};
 pub use warming_actor::{
-    ObserveWarming, Remember, Rest, WarmNow, WarmStart, WarmingActor, WarmingHandle, WarmingPlan,
-    WarmingState,
+    ObserveWarming, Remember, Rest, WarmNow, WarmStart, WarmingActor, WarmingPlan, WarmingState,
 };

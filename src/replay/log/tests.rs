@@ -140,7 +140,7 @@ fn a_gzipped_log_is_read_and_a_cut_one_is_an_error() {
     let gzip = gzip.finish().unwrap();
     assert_eq!(read(&gzip[..], &settings()).unwrap().trace.keys(), 1);
     let cut = read(&gzip[..gzip.len() - 10], &settings());
-    assert!(matches!(cut, Err(LogError::Read { .. })), "{cut:?}");
+    assert!(matches!(cut, Err(LogError::Source(SourceError::Read { .. }))), "{cut:?}");
 }
 
 fn report(log: &Log) -> LogReport {
