@@ -75,8 +75,13 @@ impl Making {
             .route("/health/live", web::get().to(health::live))
             .route("/health/ready", web::get().to(health::ready))
             .configure(openapi::of_api)
-            .route(conversations::PATH, web::get().to(show))
-            .route(conversations::PATH, web::delete().to(forget))
+            .service(
+                // A name is found by a regular expression: behind a plain folder, which all other requests
+                // are compared with once.
+                web::scope(conversations::FOLDER)
+                    .route(conversations::ONE, web::get().to(show))
+                    .route(conversations::ONE, web::delete().to(forget)),
+            )
             .default_service(web::to(move |request: HttpRequest, payload: Payload| {
                 let handling = proxy::handle(Rc::clone(&worker), request.clone(), payload);
                 contained(Rc::clone(&worker), request, handling)

@@ -81,9 +81,9 @@ fn logged(
 
 /// A conversation's name is its caller's own: it stays out of logs.
 fn shown_path(path: &str) -> String {
-    let conversations = conversations::PATH.split('{').next().unwrap_or_default();
-    if path.starts_with(conversations) {
-        return conversations::PATH.to_owned();
+    let (folder, one) = (conversations::FOLDER, conversations::ONE);
+    if path.strip_prefix(folder).is_some_and(|name| name.starts_with('/')) {
+        return format!("{folder}{one}");
     }
     path.chars().take(PATH_SHOWN).collect()
 }

@@ -14,8 +14,11 @@ use crate::canonical::ErrorForm;
 use crate::http::error::ApiError;
 use crate::http::worker::Worker;
 
-/// Where they are; the name follows.
-pub const PATH: &str = "/api/v1/conversations/{id}";
+/// Where they are.
+pub const FOLDER: &str = "/api/v1/conversations";
+
+/// One of them there.
+pub const ONE: &str = "/{id}";
 
 /// Answers GET: the history as it would be sent, and how many turns there were.
 pub async fn show(worker: Rc<Worker>, request: HttpRequest, name: Path<String>) -> HttpResponse {
