@@ -78,7 +78,7 @@ impl Place {
 /// Returns the URL of a database of PostgreSQL that a gateway has kept answers in.
 fn used_database() -> String {
     let url = postgres::shared().create_database();
-    let gateway = Gateway::patient().env("DATABASE_URL", &url).start();
+    let gateway = Gateway::patient().database(&url).start();
     gateway.chat(prompt("kept in PostgreSQL")).expect_status(200);
     gateway.wait_for_writes();
     url

@@ -32,7 +32,11 @@ impl Builder {
     }
 
     /// Sets a variable of its environment.
+    ///
+    /// Not its database, which would give way to the run's default: that is [`Builder::database`].
+    #[track_caller]
     pub fn env(mut self, name: &str, value: impl ToString) -> Self {
+        assert_ne!(name, "DATABASE_URL", "the run's default would take its place");
         self.env.insert(name.to_owned(), value.to_string());
         self
     }
