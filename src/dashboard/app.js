@@ -1,56 +1,46 @@
 // Takes the live document, once a second, and shows it.
-import { chart } from "./charts.js";
-import { fill, formats } from "./format.js";
+import { chart, instead } from "./charts.js";
+import { fill, formats, show } from "./format.js";
+import { PERCENTILES, points, remember } from "./history.js";
 import { OUTCOMES, tables } from "./tables.js";
 import { signedIn, start } from "./operate.js";
 
 const by = (id) => document.getElementById(id);
-const MOST_POINTS = 300;
-const history = [];
 let latest;
 let longer;
 
-function remember(doc) {
-  const seconds = Math.max(doc.window.seconds, 1);
-  const all = doc.response_times.all;
-  history.push({
-    at: doc.at_unix_ms,
-    rates: OUTCOMES.map(([outcome]) => doc.requests.outcomes ? (doc.requests.outcomes[outcome] ?? 0) / seconds : null),
-    times: ["p50_ms", "p95_ms", "p99_ms"].map((name) => all?.[name] ?? null),
-    memory: doc.memory.resident_bytes ?? null,
-  });
-  if (history.length > MOST_POINTS) history.shift();
-}
-
-const line = (pick) => history.map((one) => [one.at, pick(one)]);
+const told = (series, format) => series.map((one) => `${one.name} ${show(one.values.at(-1), format)}`).join(", ");
 
 function timeCharts(doc) {
-  const last = history[history.length - 1].at;
-  const xRange = [Math.min(history[0].at, last - 60000), last];
-  const xFormat = (value) => value === last ? "now" : `${formats.hours((last - value) / 1000)} ago`;
-  const lively = OUTCOMES.map(([, name], index) => ({ name, style: index, points: line((one) => one.rates[index]) }))
-    .filter((one, index) => index === 0 || one.points.some((point) => point[1] > 0));
-  chart(by("chart-traffic"), { series: lively, xRange, xFormat, yFormat: formats.rate, label: `Requests a second over the last minute: ${doc.requests.per_second === undefined ? "not known" : formats.rate(doc.requests.per_second)}` });
-  const names = ["p50", "p95", "p99"];
-  const series = names.map((name, index) => ({ name, points: line((one) => one.times[index]) }));
-  chart(by("chart-latency"), { series, xRange, xFormat, yFormat: formats.ms, log: true, label: "Time to an answer's head: " + names.map((name, index) => `${name} ${history.at(-1).times[index] === null ? "not known" : formats.ms(history.at(-1).times[index])}`).join(", ") });
+  const last = points.at(-1).at;
+  const shared = {
+    xs: points.map((one) => one.at),
+    xRange: [Math.min(points[0].at, last - 60000), last],
+    xFormat: (value) => value === last ? "now" : `${formats.hours((last - value) / 1000)} ago`,
+  };
+  const traffic = OUTCOMES.map(([, name], index) => ({ name, style: index + 1, values: points.map((one) => one.rates[index]) }))
+    .map((one, index) => ({ ...one, shown: index === 0 || one.values.some((value) => value > 0) }));
+  chart(by("chart-traffic"), { ...shared, series: traffic, yFormat: formats.rate,
+    label: `Requests a second over the last minute: ${show(doc.requests.per_second, "rate")}; ${told(traffic.filter((one) => one.shown), "rate")}` });
+  const times = PERCENTILES.map((name, index) => ({ name, style: index + 1, values: points.map((one) => one.times[index]) }));
+  chart(by("chart-latency"), { ...shared, series: times, yFormat: formats.ms, log: true,
+    label: `Time to an answer's head: ${told(times, "ms")}` });
   const { limit_bytes: limit, bands, pressure } = doc.memory;
-  const shaded = limit && [{ name: "elevated", from: bands.elevated_from * limit, to: bands.critical_from * limit }, { name: "critical", from: bands.critical_from * limit, to: limit }];
-  chart(by("chart-memory"), { series: [{ name: "in use", points: line((one) => one.memory) }], xRange, xFormat, yFormat: formats.bytes, top: limit, bands: shaded, label: `Memory: ${limit ? formats.ratio(doc.memory.used_ratio) : "not known"} of the limit, pressure ${pressure ?? "not known"}` });
+  const memory = [{ name: "in use", style: 1, values: points.map((one) => one.memory) }];
+  const shaded = limit && [{ colour: "ill-bg", from: bands.elevated_from * limit, to: bands.critical_from * limit }, { colour: "bad-bg", from: bands.critical_from * limit, to: limit }];
+  chart(by("chart-memory"), { ...shared, series: memory, yFormat: formats.bytes, top: limit, bands: shaded,
+    label: `Memory: ${told(memory, "bytes")}, ${limit ? formats.ratio(doc.memory.used_ratio) : "not known"} of the limit, pressure ${pressure ?? "not known"}` });
 }
 
 function curve(doc) {
-  const { curve: points, l1 } = doc.scaling;
-  if (!points) {
-    by("chart-curve").textContent = `${doc.scaling.status}: ${doc.scaling.reason}`;
-    return;
-  }
-  const log = Math.log2;
+  const { curve: sizes, l1 } = doc.scaling;
+  if (!sizes?.length) return instead(by("chart-curve"), `${doc.scaling.status}: ${doc.scaling.reason}`);
+  const xs = sizes.map((point) => point.bytes);
   chart(by("chart-curve"), {
-    series: [{ name: "", points: points.map((point) => [log(point.bytes), point.hit_ratio]) }],
-    xRange: [log(points[0].bytes), log(points.at(-1).bytes)], xFormat: (value) => formats.bytes(2 ** value),
-    yFormat: (value) => formats.ratio(value), top: 1, dots: true, mark: log(l1.bytes),
-    label: `L1 of ${formats.bytes(l1.bytes)} now. ` + points.map((point) => `${formats.bytes(point.bytes)}: ${formats.ratio(point.hit_ratio)}`).join(", "),
+    xs, xLog: true, xRange: [Math.min(xs[0], l1.bytes), Math.max(xs.at(-1), l1.bytes)], xFormat: formats.bytes,
+    series: [{ name: "hit ratio", style: 1, values: sizes.map((point) => point.hit_ratio), isOfNow: false }],
+    yFormat: formats.ratio, top: 1, dots: true, mark: { name: "present size", at: l1.bytes },
+    label: `L1 of ${formats.bytes(l1.bytes)} now. ` + sizes.map((point) => `${formats.bytes(point.bytes)}: ${formats.ratio(point.hit_ratio)}`).join(", "),
   });
 }
 
@@ -65,6 +55,8 @@ function status(doc) {
 }
 
 function paint() {
+  // Nobody looks: it is painted when the page is seen again.
+  if (!latest || document.hidden) return;
   const minute = latest;
   // Traffic is that of the window chosen, all else of now.
   const { window, requests, response_times, upstream, compression, payload, levels, savings } = longer ?? minute;
@@ -102,6 +94,7 @@ function listen() {
 }
 
 start();
+document.addEventListener("visibilitychange", paint);
 by("window").addEventListener("change", () => { if (latest) fetchLonger(); });
 await signedIn();
 listen();

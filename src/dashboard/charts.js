@@ -1,14 +1,40 @@
-// Lines in SVG: drawn anew with each document, coloured by the style sheet, described in words.
-const SVG = "http://www.w3.org/2000/svg";
-const EDGE = { left: 52, right: 8, top: 8, bottom: 20 };
+// uPlot (vendor/) in the terms of this page: a chart is made once, is given its data anew each second, takes
+// its colours from the style sheet, and is told in words.
+const { uPlot } = globalThis;
+const HEIGHT = 210;
+const DASHES = [[], [7, 3], [2, 3]];
+const FONT = "11px system-ui, sans-serif";
+// What is drawn, by the element that holds it: { plot, area, reading, items, spec }.
+export const drawn = new Map();
 
-function make(name, attributes, parent, text) {
-  const element = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
-  if (text !== undefined) element.textContent = text;
+const palette = getComputedStyle(document.documentElement);
+let colours = {};
+const colour = (name) => colours[name] ??= palette.getPropertyValue("--" + name).trim();
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+  colours = {};
+  for (const { plot } of drawn.values()) plot.redraw();
+});
+
+const sizes = new ResizeObserver((entries) => {
+  for (const { target } of entries) {
+    const plot = drawn.get(target.parentElement)?.plot;
+    if (plot && plot.width !== room(target).width) plot.setSize(room(target));
+  }
+});
+const room = (area) => ({ width: Math.max(area.clientWidth, 200), height: HEIGHT });
+
+function make(kind, className, parent) {
+  const element = document.createElement(kind);
+  element.className = className;
   parent.append(element);
   return element;
 }
+
+function tell(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+const written = (value, format) => value === null || value === undefined ? "–" : format(value);
 
 function niceTop(value) {
   if (!(value > 0)) return 1;
@@ -16,64 +42,148 @@ function niceTop(value) {
   return [1, 2, 2.5, 5, 10].map((step) => step * power).find((step) => step >= value * 1.02);
 }
 
-// series: [{ name, points: [[x, y], …] }]; y null leaves a gap.
-export function chart(holder, { series, yFormat, xFormat, xRange, log, top, bands, mark, dots, label }) {
-  let svg = holder.querySelector("svg.chart");
-  if (!svg) {
-    svg = make("svg", { class: "chart", role: "img" }, holder);
-    holder.append(document.createElement("ul"));
-    holder.lastChild.className = "legend";
-  }
-  const width = Math.max(svg.clientWidth, 200);
-  const height = 210;
-  svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
-  svg.setAttribute("aria-label", label);
-  svg.replaceChildren();
-  const values = series.flatMap((one) => one.points.map((point) => point[1])).filter((y) => y !== null && (!log || y > 0));
-  const high = top ?? niceTop(Math.max(...values, 0));
-  const least = log ? 10 ** Math.floor(Math.log10(Math.min(...values, high))) : 0;
-  const most = log ? Math.max(10 ** Math.ceil(Math.log10(Math.max(...values, least * 10))), least * 10) : high;
-  const [from, to] = xRange;
-  const inner = { w: width - EDGE.left - EDGE.right, h: height - EDGE.top - EDGE.bottom };
-  const x = (value) => EDGE.left + (inner.w * (value - from)) / (to - from || 1);
-  const part = (value) => log ? Math.log(Math.max(value, least) / least) / Math.log(most / least) : value / most;
-  const y = (value) => EDGE.top + inner.h * (1 - Math.min(Math.max(part(value), 0), 1));
-  for (const band of bands ?? []) {
-    make("rect", { class: "band-" + band.name, x: EDGE.left, width: inner.w, y: y(band.to), height: Math.max(y(band.from) - y(band.to), 0) }, svg);
-  }
-  const ticks = log ? Array.from({ length: Math.round(Math.log10(most / least)) + 1 }, (_, i) => least * 10 ** i) : [0, 0.25, 0.5, 0.75, 1].map((step) => step * most);
-  for (const tick of ticks) {
-    make("line", { class: "grid", x1: EDGE.left, x2: width - EDGE.right, y1: y(tick), y2: y(tick) }, svg);
-    make("text", { x: EDGE.left - 6, y: y(tick) + 4, "text-anchor": "end" }, svg, yFormat(tick));
-  }
-  for (const [value, anchor] of [[from, "start"], [(from + to) / 2, "middle"], [to, "end"]]) {
-    make("text", { x: x(value), y: height - 5, "text-anchor": anchor }, svg, xFormat(value));
-  }
-  series.forEach((one, index) => {
-    let path = "";
-    let pen = "M";
-    for (const [px, py] of one.points) {
-      if (py === null) { pen = "M"; continue; }
-      path += `${pen}${x(px).toFixed(1)} ${y(py).toFixed(1)}`;
-      pen = "L";
-    }
-    make("path", { class: `curve s${(one.style ?? index) + 1}`, d: path }, svg);
-    if (dots) for (const [px, py] of one.points) make("circle", { class: "dot fill1", cx: x(px), cy: y(py), r: 3.5 }, svg);
-  });
-  if (mark !== undefined) make("line", { class: "mark", x1: x(mark), x2: x(mark), y1: EDGE.top, y2: EDGE.top + inner.h }, svg);
-  legend(holder.querySelector(".legend"), series, yFormat);
+// Whole decades around what is above zero.
+function decades(least, most) {
+  const exponent = least > 0 ? Math.floor(Math.log10(least)) : 0;
+  return [10 ** exponent, 10 ** Math.max(most > 0 ? Math.ceil(Math.log10(most)) : 0, exponent + 1)];
 }
 
-function legend(list, series, yFormat) {
-  const items = series.filter((one) => one.name).map((one, index) => {
-    const item = document.createElement("li");
-    const swatch = make("svg", { viewBox: "0 0 26 8", "aria-hidden": "true" }, item);
-    make("path", { class: `curve s${(one.style ?? index) + 1}`, d: "M0 4H26" }, swatch);
-    const last = one.points.length ? one.points[one.points.length - 1][1] : null;
-    const value = document.createElement("b");
-    value.textContent = last === null ? "–" : yFormat(last);
-    item.append(one.name + " ", value);
-    return item;
+function spread(from, to, parts, log) {
+  const at = (part) => log ? from * (to / from) ** part : from + (to - from) * part;
+  return Array.from({ length: parts + 1 }, (_, index) => at(index / parts));
+}
+
+const multiples = (step, to) => Array.from({ length: Math.floor(to / step + 1e-9) + 1 }, (_, index) => index * step);
+
+function axes(spec) {
+  const shared = { scale: "y", stroke: () => colour("quiet"), font: FONT, gap: 5, ticks: { show: false }, grid: { show: false }, filter: (plot, splits) => splits };
+  const across = { ...shared, scale: "x", size: 26, gap: 9,
+    splits: (plot, axis, from, to) => spread(from, to, plot.width < 400 ? 2 : 4, plot.scales.x.distr === 3),
+    values: (plot, splits) => splits.map((value) => spec().xFormat(value)) };
+  const up = { ...shared, size: 62, space: 35, grid: { stroke: () => colour("line"), width: 1 },
+    splits: (plot, axis, from, to, step) => spec().log ? spread(from, to, Math.round(Math.log10(to / from)), true) : spec().top ? spread(from, to, 4) : multiples(step, to),
+    values: (plot, splits) => splits.map((value) => spec().yFormat(value)) };
+  return [across, up];
+}
+
+function yRange(spec, least, most) {
+  return spec.log ? decades(least, most) : [0, spec.top || niceTop(most)];
+}
+
+function shade(plot, bands) {
+  const { ctx, bbox } = plot;
+  for (const { colour: name, from, to } of bands ?? []) {
+    const top = Math.max(plot.valToPos(to, "y", true), bbox.top);
+    ctx.fillStyle = colour(name);
+    ctx.fillRect(bbox.left, top, bbox.width, Math.max(plot.valToPos(from, "y", true) - top, 0));
+  }
+}
+
+function strike(plot, mark) {
+  if (!mark) return;
+  const { ctx, bbox } = plot;
+  const x = plot.valToPos(mark.at, "x", true);
+  ctx.save();
+  ctx.strokeStyle = colour("text");
+  ctx.lineWidth = 1.5 * devicePixelRatio;
+  ctx.setLineDash([4 * devicePixelRatio, 3 * devicePixelRatio]);
+  ctx.beginPath();
+  ctx.moveTo(x, bbox.top);
+  ctx.lineTo(x, bbox.top + bbox.height);
+  ctx.stroke();
+  ctx.restore();
+}
+
+// What the chart says where it is pointed at.
+function read({ plot, reading, spec }) {
+  const { idx } = plot.cursor;
+  if (idx === null || idx === undefined) return tell(reading, "");
+  const values = spec.series.filter((one) => one.shown !== false).map((one) => `${one.name} ${written(one.values[idx], spec.yFormat)}`);
+  tell(reading, `${spec.xFormat(spec.xs[idx])}: ${values.join(", ")}`);
+}
+
+function point(one, event) {
+  const { plot, reading, spec } = one;
+  const last = spec.xs.length - 1;
+  const { idx } = plot.cursor;
+  const to = { ArrowLeft: (idx ?? last + 1) - 1, ArrowRight: (idx ?? last) + 1, Home: 0, End: last, Escape: -1 }[event.key];
+  if (to === undefined) return;
+  event.preventDefault();
+  // Said aloud because it was asked for; what changes by itself is not.
+  reading.ariaLive = "polite";
+  const at = Math.min(Math.max(to, 0), last);
+  plot.setCursor(event.key === "Escape" ? { left: -10, top: -10 } : { left: plot.valToPos(spec.xs[at], "x"), top: 0 });
+}
+
+function begin(holder, spec) {
+  holder.replaceChildren();
+  const area = make("div", "plot", holder);
+  const one = { area, spec };
+  area.role = "img";
+  area.tabIndex = 0;
+  one.reading = make("p", "reading", holder);
+  one.items = legend(make("ul", "legend", holder), spec);
+  const line = ({ style }) => ({ stroke: () => colour("c" + style), width: 2, dash: DASHES[(style - 1) % 3], points: { show: Boolean(spec.dots), size: 7, width: 0, fill: () => colour("c" + style) } });
+  one.plot = new uPlot({
+    ...room(area),
+    padding: [8, 26, 0, 0],
+    legend: { show: false },
+    cursor: { y: false, drag: { x: false, y: false }, points: { size: 8, fill: (plot, index) => colour("c" + spec.series[index - 1].style), stroke: () => colour("card"), width: 1 } },
+    scales: {
+      x: { time: false, distr: spec.xLog ? 3 : 1, log: 2, range: () => one.spec.xRange },
+      y: { distr: spec.log ? 3 : 1, clamp: (plot, value, from) => from, range: (plot, least, most) => yRange(one.spec, least, most) },
+    },
+    axes: axes(() => one.spec),
+    series: [{}, ...spec.series.map(line)],
+    hooks: { drawClear: [(plot) => shade(plot, one.spec.bands)], draw: [(plot) => strike(plot, one.spec.mark)], setCursor: [() => read(one)] },
+  }, columns(spec), area);
+  area.addEventListener("keydown", (event) => point(one, event));
+  area.addEventListener("blur", () => one.plot.setCursor({ left: -10, top: -10 }));
+  drawn.set(holder, one);
+  sizes.observe(area);
+  return one;
+}
+
+function legend(list, { series, mark }) {
+  return [...series, ...mark ? [mark] : []].map(({ name, style = "mark" }) => {
+    const item = make("li", "", list);
+    make("i", "swatch s" + style, item);
+    item.append(name + " ");
+    return { item, value: make("b", "", item) };
   });
-  list.replaceChildren(...items);
+}
+
+const columns = (spec) => [spec.xs, ...spec.series.map((one) => one.values)];
+
+// spec: xs, xRange, xFormat, xLog; series: [{ name, style, values, shown, isOfNow }], where a value that is null leaves
+// a gap, and isOfNow says whether the last value is the present one; yFormat, top, log; bands: [{ colour, from, to }];
+// mark: { name, at }; dots; label. Names, styles, logs, dots and whether there is a mark stay as they were at first.
+export function chart(holder, spec) {
+  const one = drawn.get(holder) ?? begin(holder, spec);
+  one.spec = spec;
+  one.reading.ariaLive = "off";
+  one.plot.batch(() => {
+    spec.series.forEach(({ shown = true }, index) => {
+      if (one.plot.series[index + 1].show !== shown) one.plot.setSeries(index + 1, { show: shown });
+    });
+    one.plot.setData(columns(spec));
+  });
+  if (one.area.ariaLabel !== spec.label) one.area.ariaLabel = spec.label;
+  spec.series.forEach(({ values, shown = true, isOfNow = true }, index) => {
+    const { item, value } = one.items[index];
+    item.hidden = !shown || !isOfNow;
+    tell(value, written(values.at(-1), spec.yFormat));
+  });
+  if (spec.mark) tell(one.items.at(-1).value, spec.xFormat(spec.mark.at));
+}
+
+// Says in a chart's place why there is none.
+export function instead(holder, text) {
+  const one = drawn.get(holder);
+  if (one) {
+    sizes.unobserve(one.area);
+    one.plot.destroy();
+    drawn.delete(holder);
+  }
+  tell(holder, text);
 }

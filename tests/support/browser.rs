@@ -131,6 +131,10 @@ impl Browser {
             "Tab" => (9, None),
             "Enter" => (13, Some("\r")),
             "Escape" => (27, None),
+            "End" => (35, None),
+            "Home" => (36, None),
+            "ArrowLeft" => (37, None),
+            "ArrowRight" => (39, None),
             other => panic!("no such key here: {other}"),
         };
         let mut down =

@@ -1,5 +1,6 @@
 //! The operators' page, in a real browser.
 
+use anteroom::dashboard::{ASSETS, Asset};
 use serde_json::{Value, json};
 
 use crate::support::browser::Browser;
@@ -82,14 +83,19 @@ fn the_page_shows_what_the_api_says_and_asks_nobody_else() {
     // Every chart is drawn, and told in words.
     for chart in ["traffic", "latency", "memory", "curve"] {
         let label = browser.evaluate(&format!(
-            "document.querySelector('#chart-{chart} svg.chart[role=img]').getAttribute('aria-label')"
+            "document.querySelector('#chart-{chart} .plot[role=img]:has(canvas)').getAttribute('aria-label')"
         ));
         assert!(label.as_str().is_some_and(|label| label.len() > 10), "{chart}: {label}");
     }
     let own = format!("http://{}/", gateway.operations());
     let requested = browser.requested();
     let foreign: Vec<_> = requested.iter().filter(|url| !url.starts_with(&own)).collect();
-    assert!(foreign.is_empty() && requested.len() >= 8, "{requested:?}");
+    assert!(foreign.is_empty(), "{foreign:?}");
+    for Asset { name, .. } in ASSETS.iter().filter(|one| !one.name.ends_with("LICENSE")) {
+        let wanted = format!("{own}dashboard/{name}");
+        let wanted = wanted.trim_end_matches('/');
+        assert!(requested.iter().any(|url| url == wanted), "{wanted}: {requested:?}");
+    }
     assert_eq!(browser.errors(), [""; 0]);
 }
 
@@ -216,7 +222,7 @@ fn a_session_is_good_for_its_own_pages_requests_alone() {
     ] {
         gateway.operate(&request).expect_status(status);
     }
-    for path in ["/dashboard", "/dashboard/app.js"] {
+    for path in ["/dashboard", "/dashboard/app.js", "/dashboard/uPlot.iife.min.js"] {
         let page = gateway.operate(&Request::get(path)).expect_status(200);
         let policy = page.header("content-security-policy").unwrap_or_default();
         assert!(policy.starts_with("default-src 'none'; script-src 'self'"), "{policy}");

@@ -7,6 +7,7 @@ mod cache_headers;
 mod command_line;
 mod cors;
 mod dashboard;
+mod dashboard_charts;
 mod delivery;
 mod documents;
 mod environment;
