@@ -1,4 +1,5 @@
-//! The operators' page: its files, which are in the binary. It asks nobody but this listener.
+//! The operators' page: its files, which are in the binary. It asks nobody but this listener. Its charts are
+//! drawn by a library that lies unchanged under `dashboard/vendor`.
 
 /// One file of the page.
 #[derive(Debug, Clone, Copy)]
