@@ -18,6 +18,9 @@ Environment (it holds over the file; an empty short form counts as not set):
   ANTEROOM_ADMIN_LISTEN      admin.listen: address of the operations listener
   ANTEROOM_UPSTREAM_URL      upstreams.default: an HTTP upstream, with or without /v1
   ANTEROOM_SECRET            cache.secret: key of the scope digests
+  OTEL_EXPORTER_OTLP_ENDPOINT
+                             traces.endpoint: a collector that takes OTLP over HTTP
+  OTEL_SERVICE_NAME          traces.service_name
   REDIS_URL                  l2.url
   DATABASE_URL               l3.url
   L1_CACHE_SIZE              l1.max_entries

@@ -38,14 +38,16 @@ use crate::listening::{ListenError, Listeners};
 use crate::reload::{self, Reach, Reloads};
 use crate::savings::{Book, PriceError};
 use crate::scope_secret::{self, NoRandomness, Obtained};
-use crate::settings::{Loaded, Taken};
+use crate::settings::{Loaded, Settings, Taken};
 use crate::supervisor::Supervisor;
-use crate::telemetry::{AccessLog, Metrics, RecorderActor, RecorderHandle, Verbosity};
+use crate::telemetry::{
+    AccessLog, Metrics, RecorderActor, RecorderHandle, Spans, TracesError, Verbosity,
+};
 use crate::tokens::{self, TokenCounter};
 use crate::upstream::billing::Billing;
 use crate::upstream::origin::Reshaping;
 use crate::upstream::spec::SpecError;
-use crate::upstream::{UpstreamError, Upstreams, from_settings, origin};
+use crate::upstream::{Collector, UpstreamError, Upstreams, from_settings, origin};
 
 /// Why the gateway does not start.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +73,9 @@ pub enum ServeError {
     /// The metrics.
     #[error("failed to register a metric: {0}")]
     Metrics(String),
+    /// What traces requests.
+    #[error("failed to trace requests: {0}")]
+    Traces(#[from] TracesError),
     /// The prices.
     #[error(transparent)]
     Prices(#[from] PriceError),
@@ -177,12 +182,13 @@ async fn assemble(
 ) -> Result<Arc<Gateway>, ServeError> {
     let Loaded { settings, sources, file } = loaded;
     let clock: SharedClock = Arc::new(SystemClock);
-    let upstreams = Upstreams::prepare(&from_settings::upstreams(&settings)?)?;
     let routes: Vec<&str> = settings.routes.iter().map(|route| route.name.as_str()).collect();
     let metrics = Metrics::new(prometheus::Registry::new(), &routes)
         .map_err(|error| ServeError::Metrics(error.to_string()))?;
     let access_log = AccessLog::start(&settings.log, metrics.access_lines_lost().clone())
         .map_err(|source| ServeError::System { what: "start the access log", source })?;
+    let spans = start_spans(&settings, &metrics, &clock)?;
+    let upstreams = Upstreams::prepare(&from_settings::upstreams(&settings)?, spans.clone())?;
     let recorder = RecorderHandle::new();
     let Obtained { secret: scope_secret, offered } =
         scope_secret::obtain(&settings, &clock).await?;
@@ -281,6 +287,7 @@ async fn assemble(
         scope_secret,
         recorder,
         access_log,
+        spans,
         live: Live::default(),
         metrics,
         clock,
@@ -294,6 +301,18 @@ async fn assemble(
     // Nobody else sets it.
     let _ = critical.set(calls);
     Ok(gateway)
+}
+
+/// Starts to trace requests, where that is wanted.
+fn start_spans(
+    settings: &Settings,
+    metrics: &Metrics,
+    clock: &SharedClock,
+) -> Result<Option<Spans>, ServeError> {
+    let Some(spec) = from_settings::collector(settings)? else { return Ok(None) };
+    let collector = Collector::prepare(&spec, Arc::clone(clock))?;
+    let spans = Spans::start(&settings.traces, collector, metrics.spans().clone());
+    Ok(Some(spans?))
 }
 
 fn recorder_ward(

@@ -25,7 +25,7 @@ use rustls::ServerConfig;
 
 use super::gateway::Gateway;
 use super::handlers::contained::contained;
-use super::handlers::{access_log, conversations, health, proxy};
+use super::handlers::{conversations, health, proxy, taken_down};
 use super::openapi;
 use super::worker::Worker;
 
@@ -68,7 +68,7 @@ impl Making {
         App::new()
             .wrap_fn(move |request, service| {
                 let ending = Rc::clone(&ending);
-                access_log::around(Rc::clone(&guarding), request, service)
+                taken_down::around(Rc::clone(&guarding), request, service)
                     .map_ok(move |response| closing(&ending.gateway, response))
             })
             .app_data(Data::from(gateway))

@@ -21,7 +21,7 @@ use crate::canonical::ScopeSecret;
 use crate::explain::Sketches;
 use crate::reload::Reloads;
 use crate::savings::Book;
-use crate::telemetry::{AccessLog, Metrics, RecorderHandle};
+use crate::telemetry::{AccessLog, Metrics, RecorderHandle, Spans};
 use crate::tokens::TokenCounter;
 use crate::upstream::Upstreams;
 
@@ -55,6 +55,8 @@ pub struct Gateway {
     pub recorder: RecorderHandle,
     /// Takes requests down, where that is wanted.
     pub access_log: Option<AccessLog>,
+    /// Traces requests, where that is wanted.
+    pub spans: Option<Spans>,
     /// Who watches the operators' page.
     pub live: Live,
     /// The metrics.

@@ -1,6 +1,7 @@
 //! Which route a request takes.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -103,6 +104,15 @@ enum Pattern {
     Prefix(String),
 }
 
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(exact) => f.write_str(exact),
+            Self::Prefix(prefix) => write!(f, "{prefix}*"),
+        }
+    }
+}
+
 impl Pattern {
     fn matches(&self, path: &str) -> bool {
         match self {
@@ -141,6 +151,11 @@ impl Routes {
 }
 
 impl Route {
+    /// Returns the paths it takes: one, or all that begin with what stands before `*`.
+    pub fn path(&self) -> String {
+        self.path.to_string()
+    }
+
     fn new(index: usize, route: &crate::settings::Route, settings: &Settings) -> Self {
         let mut keyed: Vec<&str> = route.profile.keyed_headers().to_vec();
         keyed.extend(route.forward_headers.iter().map(String::as_str));

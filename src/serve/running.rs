@@ -130,6 +130,12 @@ impl Running {
         if !self.gateway.topology.drain(left.max(LEAST_FLUSH)).await {
             tracing::warn!("not everything queued was written");
         }
+        if let Some(spans) = self.gateway.spans.clone() {
+            let finishing = actix_web::web::block(move || spans.finish(LEAST_FLUSH)).await;
+            if finishing.is_err() {
+                tracing::warn!("the last spans were not sent");
+            }
+        }
         self.servers.stop_operations().await;
     }
 }

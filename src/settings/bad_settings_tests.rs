@@ -256,6 +256,22 @@ fn an_injected_credential_is_not_offered_to_the_network() {
 }
 
 #[test]
+fn traces_go_to_a_url_under_a_name() {
+    let file = "traces: { endpoint: 'ftp://h', one_in: 0, service_name: ' ', ca_file: /none.pem, \
+                timeout: 2m, set_headers: { host: a } }\n";
+    let told =
+        ["traces.endpoint = \"ftp://h\"", "traces.one_in", "1–1000000", "traces.service_name"];
+    check(file, &[], &told);
+    check(file, &[], &["traces.ca_file", "traces.timeout", "100ms–1m", "traces.set_headers.host"]);
+    let secret = "traces: { set_headers: { Authorization: ' hunter2' } }\n";
+    check(secret, &[], &["traces.set_headers.authorization"]);
+    let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318");
+    let settings = load_text("", &[endpoint, ("OTEL_SERVICE_NAME", "a b")]).unwrap().settings;
+    assert_eq!(settings.traces.endpoint, endpoint.1);
+    assert_eq!(settings.traces.service_name, "a b");
+}
+
+#[test]
 fn two_client_keys_are_two() {
     let key = |name: &str, digit: &str| {
         format!("{{name: {name}, digest: 'blake3:{}'}}", digit.repeat(64))

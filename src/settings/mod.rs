@@ -29,6 +29,7 @@ mod server;
 mod shown;
 mod sources;
 mod told;
+mod traces;
 mod tree;
 mod typed;
 mod units;
@@ -70,6 +71,7 @@ pub use secret::{Secret, mask_url};
 pub use server::{AccessForm, Admin, Log, LogFormat, LogLevel, Server};
 pub use sources::{Source, Sources};
 pub use told::{PREDECESSOR, Taken, Told};
+pub use traces::Traces;
 pub(crate) use tree::merge;
 pub use units::{ByteSize, HumanDuration, UnitError};
 pub use upstreams::{Retry, Upstream, UpstreamBreaker, UpstreamKind, UpstreamLimit};
@@ -89,6 +91,8 @@ pub struct Settings {
     pub admin: Admin,
     /// What is logged, and how.
     pub log: Log,
+    /// What is told of requests to an OpenTelemetry collector.
+    pub traces: Traces,
     /// What all levels share.
     pub cache: Cache,
     /// Level 1: memory.
@@ -133,6 +137,7 @@ impl Default for Settings {
             auth: Auth::default(),
             admin: Admin::default(),
             log: Log::default(),
+            traces: Traces::default(),
             cache: Cache::default(),
             l1: L1::default(),
             l2: L2::default(),

@@ -28,6 +28,8 @@ pub(super) const SHORT_FORMS: &[(&str, &str, Option<Unit>)] = &[
     ("ANTEROOM_ADMIN_LISTEN", "admin.listen", None),
     (UPSTREAM_URL, "upstreams.default.url", None),
     ("ANTEROOM_SECRET", "cache.secret", None),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "traces.endpoint", None),
+    ("OTEL_SERVICE_NAME", "traces.service_name", None),
     ("REDIS_URL", "l2.url", None),
     ("DATABASE_URL", "l3.url", None),
     ("MEMORY_THRESHOLD_MB", "memory.threshold", Some(Unit::MEBIBYTE)),

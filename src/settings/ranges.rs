@@ -117,6 +117,8 @@ pub(super) const RANGES: &[(&str, Range)] = &[
     ("auth.keys.*.tokens_per_minute", count(0, 1_000_000_000)),
     ("admin.watch_config", time(secs(0), hours(1))),
     ("log.access_one_in", count(1, 1_000_000)),
+    ("traces.one_in", count(1, 1_000_000)),
+    ("traces.timeout", time(ms(100), minutes(1))),
     ("cache.level_budget", time(ms(1), secs(1))),
     ("cache.max_entry", size(kib(1), mib(256))),
     ("cache.recall_entries", count(0, 1_000_000)),
@@ -235,6 +237,7 @@ const FORMS: &[(&str, &str)] = &[
     ("l2.url", L2_URL),
     ("l3.url", L3_URL),
     ("auth.keys.*.digest", KEY_DIGEST),
+    ("traces.endpoint", UPSTREAM_URL),
     ("upstreams.*.url", UPSTREAM_URL),
     ("upstreams.*.proxy", PROXY),
 ];

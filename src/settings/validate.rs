@@ -20,6 +20,7 @@ use super::routes::Route;
 use super::secret::Secret;
 use super::shown::shown;
 use super::sources::Sources;
+use super::traces::Traces;
 use super::upstreams::{Upstream, UpstreamKind};
 use super::url::Url;
 
@@ -40,6 +41,7 @@ pub(super) fn validate(settings: &mut Settings, sources: &Sources) -> Vec<Proble
     for (name, upstream) in &settings.upstreams {
         check.upstream(name, upstream);
     }
+    check.traces(&settings.traces);
     check.routes(settings);
     check.prices(settings);
     check.warming(settings);
@@ -147,11 +149,7 @@ impl Check<'_> {
         if !upstream.proxy.is_empty() && !is_proxy_url(upstream.proxy.expose()) {
             self.refuse(&key("proxy"), upstream.proxy.expose(), "not a usable proxy", PROXY);
         }
-        if let Some(path) = &upstream.ca_file
-            && let Err(reason) = readable(path)
-        {
-            self.refuse(&key("ca_file"), path.display(), &reason, "a PEM file that can be read");
-        }
+        self.ca_file(&key("ca_file"), upstream.ca_file.as_deref());
         let (breaker, retry) = (&upstream.breaker, &upstream.retry);
         let (first, longest) = (key("breaker.open_for"), key("breaker.open_at_most"));
         self.at_most((&first, breaker.open_for), (&longest, breaker.open_at_most));
@@ -164,6 +162,27 @@ impl Check<'_> {
         }
         for (header, value) in &upstream.set_headers {
             self.set_header(&key(&format!("set_headers.{header}")), header, value);
+        }
+    }
+
+    fn traces(&mut self, traces: &Traces) {
+        if !traces.endpoint.is_empty() && !is_upstream_url(&traces.endpoint) {
+            self.refuse("traces.endpoint", &traces.endpoint, "not a usable URL", UPSTREAM_URL);
+        }
+        if traces.service_name.trim().is_empty() {
+            self.refuse("traces.service_name", "", "empty", "a name");
+        }
+        self.ca_file("traces.ca_file", traces.ca_file.as_deref());
+        for (header, value) in &traces.set_headers {
+            self.set_header(&format!("traces.set_headers.{header}"), header, value);
+        }
+    }
+
+    fn ca_file(&mut self, key: &str, path: Option<&Path>) {
+        if let Some(path) = path
+            && let Err(reason) = readable(path)
+        {
+            self.refuse(key, path.display(), &reason, "a PEM file that can be read");
         }
     }
 

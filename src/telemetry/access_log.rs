@@ -47,6 +47,8 @@ pub struct AccessLine<'a> {
     pub key: Option<&'a str>,
     /// The caller's address.
     pub peer: Option<String>,
+    /// The trace it is a part of, where requests are traced.
+    pub trace: Option<String>,
 }
 
 impl AccessLine<'_> {
@@ -75,6 +77,7 @@ impl AccessLine<'_> {
         add("whole", if self.whole { "true" } else { "false" });
         optional("key", self.key, &mut add);
         optional("peer", self.peer.as_deref(), &mut add);
+        optional("trace", self.trace.as_deref(), &mut add);
         line
     }
 }
@@ -171,6 +174,7 @@ mod tests {
             whole: true,
             key: None,
             peer: Some("127.0.0.1".to_owned()),
+            trace: Some("0af7651916cd43dd8448eb211c80319c".to_owned()),
         }
     }
 
@@ -188,7 +192,7 @@ mod tests {
             line().text(),
             "time=2026-11-26T16:24:00.007Z method=POST path=/v1/chat/completions route=chat \
              status=200 cache=hit level=l1 head_ms=0.042 total_ms=0.05 sent_bytes=1532 whole=true \
-             peer=127.0.0.1"
+             peer=127.0.0.1 trace=0af7651916cd43dd8448eb211c80319c"
         );
         let shown: serde_json::Value = serde_json::from_str(&line().json()).unwrap();
         assert_eq!((&shown["status"], &shown["cache"]), (&200.into(), &"hit".into()));

@@ -6,7 +6,10 @@
 use std::fmt::{self, Write as _};
 
 use prometheus::TextEncoder;
-use prometheus::proto::{Metric, MetricFamily, MetricType};
+use prometheus::proto::{LabelPair, Metric, MetricFamily, MetricType};
+
+use super::exemplars::{Exemplar, Exemplars};
+use super::names::REQUEST_SECONDS;
 
 /// A text form of metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,16 +32,20 @@ impl Exposition {
         }
     }
 
-    /// Writes `families` down.
+    /// Writes `families` down, with the `exemplars` where the form has a place for them.
     ///
     /// # Errors
     ///
     /// When a family is malformed.
-    pub fn write(self, families: Vec<MetricFamily>) -> prometheus::Result<String> {
+    pub fn write(
+        self,
+        families: Vec<MetricFamily>,
+        exemplars: &Exemplars,
+    ) -> prometheus::Result<String> {
         let families = without_empty_histograms(families);
         match self {
             Self::Text => TextEncoder::new().encode_to_string(&families),
-            Self::OpenMetrics => open_metrics(&families)
+            Self::OpenMetrics => open_metrics(&families, exemplars)
                 .map_err(|_| prometheus::Error::Msg("a family could not be written".to_owned())),
         }
     }
@@ -56,7 +63,7 @@ fn without_empty_histograms(mut families: Vec<MetricFamily>) -> Vec<MetricFamily
     families
 }
 
-fn open_metrics(families: &[MetricFamily]) -> Result<String, fmt::Error> {
+fn open_metrics(families: &[MetricFamily], exemplars: &Exemplars) -> Result<String, fmt::Error> {
     let mut text = String::new();
     for family in families {
         let kind = family.get_field_type();
@@ -84,7 +91,10 @@ fn open_metrics(families: &[MetricFamily]) -> Result<String, fmt::Error> {
                 MetricType::GAUGE => {
                     sample(&mut text, name, "", metric, metric.get_gauge().get_value())?
                 }
-                MetricType::HISTOGRAM => histogram(&mut text, name, metric)?,
+                MetricType::HISTOGRAM => {
+                    let exemplars = exemplars_of(name, metric, exemplars);
+                    histogram(&mut text, name, metric, exemplars)?;
+                }
                 MetricType::SUMMARY | MetricType::UNTYPED => {}
             }
         }
@@ -93,22 +103,42 @@ fn open_metrics(families: &[MetricFamily]) -> Result<String, fmt::Error> {
     Ok(text)
 }
 
-fn histogram(text: &mut String, name: &str, metric: &Metric) -> fmt::Result {
+/// Returns the exemplars of a histogram, by bucket.
+fn exemplars_of(name: &str, metric: &Metric, exemplars: &Exemplars) -> Vec<Option<Exemplar>> {
+    if name != REQUEST_SECONDS.name {
+        return Vec::new();
+    }
+    let label = |wanted| metric.get_label().iter().find(|label| label.name() == wanted);
+    let value = |wanted| label(wanted).map(LabelPair::value).unwrap_or_default();
+    exemplars.of(value("route"), value("outcome")).into()
+}
+
+fn histogram(
+    text: &mut String,
+    name: &str,
+    metric: &Metric,
+    exemplars: Vec<Option<Exemplar>>,
+) -> fmt::Result {
     let histogram = metric.get_histogram();
-    for bucket in histogram.get_bucket() {
-        let mut bound = bucket.upper_bound().to_string();
+    let mut exemplars = exemplars.into_iter();
+    let mut bucket = |text: &mut String, count: u64| match exemplars.next().flatten() {
+        Some(exemplar) => writeln!(text, " {count}{exemplar}"),
+        None => writeln!(text, " {count}"),
+    };
+    for counted in histogram.get_bucket() {
+        let mut bound = counted.upper_bound().to_string();
         if !bound.contains('.') {
             // A float is written as one: 1.0, never 1 (OpenMetrics, "le" of histograms).
             bound.push_str(".0");
         }
         write!(text, "{name}_bucket")?;
         labels(text, metric, Some(&bound))?;
-        writeln!(text, " {}", bucket.cumulative_count())?;
+        bucket(text, counted.cumulative_count())?;
     }
     let count = histogram.get_sample_count();
     write!(text, "{name}_bucket")?;
     labels(text, metric, Some("+Inf"))?;
-    writeln!(text, " {count}")?;
+    bucket(text, count)?;
     write!(text, "{name}_count")?;
     labels(text, metric, None)?;
     writeln!(text, " {count}")?;
@@ -183,13 +213,16 @@ mod tests {
             c_seconds_bucket{r=\"x\",le=\"0.000025\"} 0\nc_seconds_bucket{r=\"x\",le=\"1.0\"} 1\n\
             c_seconds_bucket{r=\"x\",le=\"+Inf\"} 1\nc_seconds_count{r=\"x\"} 1\n\
             c_seconds_sum{r=\"x\"} 0.5\n# EOF\n";
-        assert_eq!(Exposition::OpenMetrics.write(families()).unwrap(), expected);
+        assert_eq!(
+            Exposition::OpenMetrics.write(families(), &Exemplars::default()).unwrap(),
+            expected
+        );
     }
 
     #[test]
     fn an_empty_histogram_is_in_neither_form() {
         for form in [Exposition::Text, Exposition::OpenMetrics] {
-            let text = form.write(families()).unwrap();
+            let text = form.write(families(), &Exemplars::default()).unwrap();
             assert!(!text.contains("never") && text.contains("c_seconds_sum"), "{text}");
         }
     }

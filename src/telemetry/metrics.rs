@@ -11,11 +11,13 @@ use prometheus::{
     Registry,
 };
 
+use super::exemplars::Exemplars;
 use super::lease_hits::LeaseHits;
 use super::names::{self, MetricName};
 use super::savings::SavingsMetrics;
 use super::scaling::ScalingMetrics;
 use super::sent::{PayloadCounters, SentBytes, SentCounters};
+use super::spans::SpanCounts;
 use crate::savings::Line;
 
 /// All metrics, with the hot ones looked up once.
@@ -33,6 +35,8 @@ pub struct Metrics {
     reloads: IntCounterVec,
     needs_restart: IntGauge,
     lines_lost: IntCounter,
+    spans: SpanCounts,
+    exemplars: Exemplars,
     events: IntCounterVec,
     values: IntGaugeVec,
     state: IntGaugeVec,
@@ -69,6 +73,12 @@ struct RouteMetrics {
 
 pub(super) fn opts(metric: &MetricName) -> Opts {
     Opts::new(metric.name, metric.help)
+}
+
+pub(super) fn counter(registry: &Registry, metric: &MetricName) -> prometheus::Result<IntCounter> {
+    let counter = IntCounter::with_opts(opts(metric))?;
+    registry.register(Box::new(counter.clone()))?;
+    Ok(counter)
 }
 
 pub(super) fn counters(
@@ -122,18 +132,19 @@ impl Metrics {
             })
             .collect();
         let lookups = histograms(&registry, &names::LOOKUP_SECONDS)?;
-        let dropped = IntCounter::with_opts(opts(&names::SAMPLES_DROPPED))?;
-        registry.register(Box::new(dropped.clone()))?;
-        let panics = IntCounter::with_opts(opts(&names::HANDLER_PANICS))?;
-        registry.register(Box::new(panics.clone()))?;
+        let dropped = counter(&registry, &names::SAMPLES_DROPPED)?;
+        let panics = counter(&registry, &names::HANDLER_PANICS)?;
         let reloads = counters(&registry, &names::CONFIG_RELOADS)?;
         for outcome in ["applied", "unchanged", "needs_restart", "refused"] {
             reloads.with_label_values(&[outcome]);
         }
         let needs_restart = IntGauge::with_opts(opts(&names::CONFIG_NEEDS_RESTART))?;
         registry.register(Box::new(needs_restart.clone()))?;
-        let lines_lost = IntCounter::with_opts(opts(&names::ACCESS_LINES_LOST))?;
-        registry.register(Box::new(lines_lost.clone()))?;
+        let lines_lost = counter(&registry, &names::ACCESS_LINES_LOST)?;
+        let spans = SpanCounts {
+            ended: counter(&registry, &names::SPANS)?,
+            sent: counter(&registry, &names::SPANS_SENT)?,
+        };
         let waiting = IntGauge::with_opts(opts(&names::WAITING))?;
         registry.register(Box::new(waiting.clone()))?;
         Ok(Self {
@@ -148,6 +159,8 @@ impl Metrics {
             reloads,
             needs_restart,
             lines_lost,
+            spans,
+            exemplars: Exemplars::default(),
             events: counters(&registry, &names::ACTOR_EVENTS)?,
             values: gauges(&registry, &names::ACTOR_VALUES)?,
             state: gauges(&registry, &names::ACTOR_STATE)?,
@@ -187,6 +200,16 @@ impl Metrics {
     pub fn reloaded(&self, outcome: &str, needs_restart: usize) {
         self.reloads.with_label_values(&[outcome]).inc();
         self.needs_restart.set(i64::try_from(needs_restart).unwrap_or(i64::MAX));
+    }
+
+    /// Returns the exemplars of [`names::REQUEST_SECONDS`].
+    pub const fn exemplars(&self) -> &Exemplars {
+        &self.exemplars
+    }
+
+    /// Returns the counters of spans.
+    pub const fn spans(&self) -> &SpanCounts {
+        &self.spans
     }
 
     /// Returns the counter of lines of the access log that were lost.

@@ -215,6 +215,21 @@ pub const ACCESS_LINES_LOST: MetricName = counter(
     "One for each line of the access log that was not written, because its reader is slow or gone.",
 );
 
+/// Spans to be sent.
+pub const SPANS: MetricName = counter(
+    "anteroom_spans_total",
+    &[],
+    "One for each span that ended and is to be sent to the collector of traces.",
+);
+
+/// Spans that were sent.
+pub const SPANS_SENT: MetricName = counter(
+    "anteroom_spans_sent_total",
+    &[],
+    "One for each span that the collector of traces took. What is missing to anteroom_spans_total \
+     waits, for two seconds at most, or is lost.",
+);
+
 /// Handlers that panicked.
 pub const HANDLER_PANICS: MetricName = counter(
     "anteroom_handler_panics_total",
@@ -359,6 +374,8 @@ pub const METRICS: &[MetricName] = &[
     LOOKUP_SECONDS,
     SAMPLES_DROPPED,
     ACCESS_LINES_LOST,
+    SPANS,
+    SPANS_SENT,
     HANDLER_PANICS,
     CONFIG_RELOADS,
     CONFIG_NEEDS_RESTART,

@@ -4,7 +4,7 @@ use anteroom_actors::model::Encoding;
 use prometheus::local::LocalIntCounter;
 use prometheus::{IntCounter, IntCounterVec, Registry};
 
-use super::metrics::opts;
+use super::metrics::counter;
 use super::names;
 
 /// The counters of one route and one encoding.
@@ -50,14 +50,9 @@ pub struct PayloadCounters {
 
 impl PayloadCounters {
     pub(super) fn new(registry: &Registry) -> prometheus::Result<Self> {
-        let counter = |metric| -> prometheus::Result<IntCounter> {
-            let counter = IntCounter::with_opts(opts(metric))?;
-            registry.register(Box::new(counter.clone()))?;
-            Ok(counter)
-        };
         Ok(Self {
-            original: counter(&names::PAYLOAD_ORIGINAL_BYTES)?,
-            kept: counter(&names::PAYLOAD_BYTES)?,
+            original: counter(registry, &names::PAYLOAD_ORIGINAL_BYTES)?,
+            kept: counter(registry, &names::PAYLOAD_BYTES)?,
         })
     }
 

@@ -17,6 +17,7 @@ use futures_util::stream::Stream;
 use super::failure::{log, timed_out};
 use super::prepared::Endpoint;
 use super::wire::{CallState, Scope};
+use crate::telemetry::Span;
 
 /// What ends a body (RFC 9112 §6.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +88,8 @@ pub(super) struct AnswerBody {
     max_bytes: u64,
     idle: Pin<Box<Sleep>>,
     is_idle_armed: bool,
+    /// The call's span: it ends with the body.
+    span: Option<Span>,
 }
 
 impl AnswerBody {
@@ -99,7 +102,21 @@ impl AnswerBody {
         // Dropped at once where there is no body: with it goes a connection that still owes one.
         let response = Some(response).filter(|_| framing != Framing::Empty);
         let idle = Box::pin(sleep(course.endpoint.limits.idle_timeout));
-        Self { response, course, framing, received: 0, max_bytes, idle, is_idle_armed: false }
+        Self {
+            response,
+            course,
+            framing,
+            received: 0,
+            max_bytes,
+            idle,
+            is_idle_armed: false,
+            span: None,
+        }
+    }
+
+    /// Has the call's span end with the body.
+    pub(super) fn note_in(&mut self, span: Option<Span>) {
+        self.span = span.filter(|_| self.response.is_some());
     }
 
     fn upstream(&self) -> String {
@@ -108,6 +125,9 @@ impl AnswerBody {
 
     fn fail(&mut self, error: OriginError, cause: Option<&dyn std::fmt::Display>) -> Item {
         log(&error, cause);
+        if let Some(mut span) = self.span.take() {
+            span.fail(error.label());
+        }
         self.response = None;
         Some(Err(error))
     }
@@ -132,6 +152,7 @@ impl AnswerBody {
         };
         if is_whole {
             self.response = None;
+            self.span = None;
             return None;
         }
         let upstream = self.upstream();

@@ -17,11 +17,13 @@ use awc::{ClientResponse, SendClientRequest};
 use futures_util::future::OptionFuture;
 
 use super::body::{AnswerBody, Course, Framing};
+use super::call_span;
 use super::connect::Connector;
 use super::failure::{Failed, How, timed_out};
 use super::prepared::Endpoint;
 use super::upload::Upload;
 use super::wire::{CallState, Scope};
+use crate::telemetry::Spans;
 
 /// How long a connection is used at most: a provider that moves to other addresses is followed.
 const CONNECTION_LIFETIME: Duration = Duration::from_secs(300);
@@ -42,6 +44,8 @@ pub(super) struct Bounds {
     pub(super) total: Duration,
     /// Longest time to the answer's head, over the time-outs of each step; for repeats.
     pub(super) head: Option<Duration>,
+    /// How often the request was sent before.
+    pub(super) resends: u32,
 }
 
 /// An answer whose head is there.
@@ -58,10 +62,12 @@ pub(super) struct HttpClient {
     client: awc::Client,
     scope: Scope,
     clock: SharedClock,
+    spans: Option<Spans>,
 }
 
 impl HttpClient {
-    pub(super) fn new(endpoint: Arc<Endpoint>, clock: SharedClock) -> Self {
+    /// Opens one; each try is a span where there are `spans`.
+    pub(super) fn new(endpoint: Arc<Endpoint>, clock: SharedClock, spans: Option<Spans>) -> Self {
         let scope = Scope::default();
         // HTTP/1.1 alone: `Connector` speaks TLS itself, so awc never negotiates another.
         let connector = awc::Connector::new()
@@ -76,7 +82,7 @@ impl HttpClient {
             .disable_timeout()
             .no_default_headers()
             .finish();
-        Self { endpoint, client, scope, clock }
+        Self { endpoint, client, scope, clock, spans }
     }
 
     pub(super) fn endpoint(&self) -> &Endpoint {
@@ -101,10 +107,32 @@ impl HttpClient {
         call: Rc<CallState>,
         bounds: Bounds,
     ) -> Result<Reply, Failed> {
+        let mut headers = outgoing.headers.clone();
+        let mut span = self.spans.as_ref().map(|spans| {
+            call_span::begin(spans, &self.endpoint, outgoing, &mut headers, bounds.resends)
+        });
+        let sent = self.send_within(outgoing, headers, upload, call, bounds).await;
+        if let Some(span) = &mut span {
+            call_span::note_head(span, &sent);
+        }
+        sent.map(|mut reply| {
+            reply.body.note_in(span);
+            reply
+        })
+    }
+
+    async fn send_within(
+        &self,
+        outgoing: &Outgoing,
+        headers: HeaderMap,
+        upload: Upload,
+        call: Rc<CallState>,
+        bounds: Bounds,
+    ) -> Result<Reply, Failed> {
         let mut total = Box::pin(sleep(bounds.total));
         let mut request =
             self.client.request(outgoing.method.clone(), outgoing.uri.clone()).no_decompress();
-        *request.headers_mut() = outgoing.headers.clone();
+        *request.headers_mut() = headers;
         let sending = request.send_body(upload);
         let response = self
             .await_head(sending, &call, total.as_mut(), bounds.head)

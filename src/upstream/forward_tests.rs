@@ -137,7 +137,7 @@ async fn a_download_is_not_bounded_and_its_cut_is_seen() {
 #[actix_rt::test]
 async fn the_built_in_model_takes_calls_too() {
     let kind = SpecKind::Builtin { think_time_per_token: Duration::ZERO };
-    let upstreams = Upstreams::prepare(&[UpstreamSpec { name: "up".into(), kind }]).unwrap();
+    let upstreams = Upstreams::prepare(&[UpstreamSpec { name: "up".into(), kind }], None).unwrap();
     let forwarder = Forwarder::new(&upstreams, &clock());
     let models = forwarder.forward(request("GET", "/v1/models", Some(0)), no_body()).await.unwrap();
     assert_eq!(models.status, 200);

@@ -7,16 +7,16 @@ use super::policy::AnswerPolicy;
 use super::spec::{
     BreakerSpec, HttpSpec, ProxySpec, RetrySpec, RouteSpec, SpecError, SpecKind, UpstreamSpec,
 };
-use crate::settings::{Retry, Scope, Settings, Upstream, UpstreamBreaker, UpstreamKind};
+use crate::settings::{Retry, Scope, Settings, Traces, Upstream, UpstreamBreaker, UpstreamKind};
 
 /// An upstream of the settings that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum UpstreamError {
     /// The file with certificate authorities cannot be read.
-    #[error("failed to read upstreams.{upstream}.ca_file {}: {source}", .path.display())]
+    #[error("failed to read {key} {}: {source}", .path.display())]
     CaFile {
-        /// The upstream's name.
-        upstream: String,
+        /// The key that names it.
+        key: String,
         /// The file.
         path: PathBuf,
         /// The system's words.
@@ -55,16 +55,43 @@ fn spec(name: &str, upstream: &Upstream) -> Result<UpstreamSpec, UpstreamError> 
         UpstreamKind::Builtin => {
             SpecKind::Builtin { think_time_per_token: upstream.think_time_per_token.get() }
         }
-        UpstreamKind::Http => SpecKind::Http(Box::new(http(name, upstream)?)),
+        UpstreamKind::Http => {
+            let key = format!("upstreams.{name}.ca_file");
+            SpecKind::Http(Box::new(http(upstream, &key)?))
+        }
     };
     Ok(UpstreamSpec { name: Arc::from(name), kind })
 }
 
-fn http(name: &str, upstream: &Upstream) -> Result<HttpSpec, UpstreamError> {
+/// Returns the collector of traces, as an upstream; `None` where nothing is traced.
+///
+/// # Errors
+///
+/// When its file of certificate authorities cannot be read.
+pub fn collector(settings: &Settings) -> Result<Option<HttpSpec>, UpstreamError> {
+    let Traces { endpoint, set_headers, ca_file, timeout, .. } = &settings.traces;
+    if endpoint.is_empty() {
+        return Ok(None);
+    }
+    let upstream = Upstream {
+        kind: UpstreamKind::Http,
+        url: endpoint.clone(),
+        set_headers: set_headers.clone(),
+        connect_timeout: *timeout,
+        first_byte_timeout: *timeout,
+        idle_timeout: *timeout,
+        total_timeout: *timeout,
+        ca_file: ca_file.clone(),
+        ..Upstream::default()
+    };
+    http(&upstream, "traces.ca_file").map(Some)
+}
+
+fn http(upstream: &Upstream, ca_key: &str) -> Result<HttpSpec, UpstreamError> {
     let ca_pem = match &upstream.ca_file {
         None => None,
         Some(path) => Some(std::fs::read(path).map_err(|source| UpstreamError::CaFile {
-            upstream: name.to_owned(),
+            key: ca_key.to_owned(),
             path: path.clone(),
             source,
         })?),

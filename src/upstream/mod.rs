@@ -9,13 +9,16 @@
 //! * `client`, `connect`, `wire`, `upload`, `body`: HTTP/1.1 by awc, held to RFC 9112.
 //! * `tries`: a call as one or several tries. `breaker`: when an upstream is left alone; `retry`:
 //!   when a request is sent again; `standing`: what the threads share about an upstream.
+//! * [`trace`]: the trace a call is a part of; [`Collector`]: where traces are sent.
 //! * [`billing`]: what a call has cost. `headers`: which headers cross, and which a stored copy keeps.
 
 pub mod billing;
 mod body;
 mod breaker;
 pub mod builtin;
+mod call_span;
 mod client;
+mod collector;
 mod connect;
 mod failure;
 pub mod forward;
@@ -32,11 +35,13 @@ pub mod spec;
 pub mod sse;
 mod standing;
 mod tls;
+pub mod trace;
 mod tries;
 mod upload;
 pub mod verdict;
 mod wire;
 
+pub use collector::Collector;
 pub use forward::{Forward, Forwarded, Forwarder};
 pub use from_settings::UpstreamError;
 pub use policy::AnswerPolicy;

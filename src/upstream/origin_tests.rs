@@ -81,7 +81,7 @@ async fn an_unknown_upstream_or_route_is_an_error_of_ours() {
 #[actix_rt::test]
 async fn the_built_in_model_answers_and_is_judged_like_a_provider() {
     let kind = SpecKind::Builtin { think_time_per_token: Duration::ZERO };
-    let upstreams = Upstreams::prepare(&[UpstreamSpec { name: "up".into(), kind }]).unwrap();
+    let upstreams = Upstreams::prepare(&[UpstreamSpec { name: "up".into(), kind }], None).unwrap();
     let routes =
         [RouteSpec { profile: Profile::Chat, shared: true, heed_origin: None, policy: None }];
     let origin = factory(

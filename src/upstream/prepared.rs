@@ -17,11 +17,13 @@ use super::client::HttpClient;
 use super::spec::{HttpSpec, ProxySpec, SpecError, SpecKind, UpstreamSpec};
 use super::standing::Standing;
 use super::tls;
+use crate::telemetry::Spans;
 
 /// All upstreams, ready to be called.
 #[derive(Debug)]
 pub struct Upstreams {
     all: Vec<Upstream>,
+    spans: Option<Spans>,
 }
 
 #[derive(Debug)]
@@ -87,7 +89,8 @@ impl Upstreams {
     pub(super) fn open(&self, clock: &SharedClock) -> Ways {
         let way = |kind: &Kind| match kind {
             Kind::Http(endpoint) => {
-                Way::Http(HttpClient::new(Arc::clone(endpoint), Arc::clone(clock)))
+                let (endpoint, clock) = (Arc::clone(endpoint), Arc::clone(clock));
+                Way::Http(HttpClient::new(endpoint, clock, self.spans.clone()))
             }
             Kind::Builtin { think_time_per_token } => Way::Builtin(Builtin {
                 think_time_per_token: *think_time_per_token,
@@ -112,10 +115,10 @@ impl Upstreams {
         })
     }
 
-    /// Checks and parses `specs`.
+    /// Checks and parses `specs`; each call is a span where there are `spans`.
     ///
     /// Errors: a URL, header, proxy or certificate bundle that cannot be used.
-    pub fn prepare(specs: &[UpstreamSpec]) -> Result<Arc<Self>, SpecError> {
+    pub fn prepare(specs: &[UpstreamSpec], spans: Option<Spans>) -> Result<Arc<Self>, SpecError> {
         let all = specs
             .iter()
             .map(|spec| {
@@ -130,12 +133,12 @@ impl Upstreams {
                 Ok(Upstream { name: Arc::clone(&spec.name), kind })
             })
             .collect::<Result<Vec<_>, SpecError>>()?;
-        Ok(Arc::new(Self { all }))
+        Ok(Arc::new(Self { all, spans }))
     }
 }
 
 impl Endpoint {
-    fn prepare(name: Arc<str>, spec: &HttpSpec) -> Result<Self, SpecError> {
+    pub(super) fn prepare(name: Arc<str>, spec: &HttpSpec) -> Result<Self, SpecError> {
         let refused = |reason| SpecError::Url { upstream: name.to_string(), reason };
         let uri: Uri = spec.url.parse().map_err(|_| refused("not a URL"))?;
         let (is_tls, default_port) = match uri.scheme_str() {

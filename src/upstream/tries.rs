@@ -101,7 +101,8 @@ struct Tries<'c> {
     pass: &'c Pass<'c>,
     retries: Retries,
     started: Instant,
-    is_first: bool,
+    /// How often it was sent again.
+    resends: u32,
     /// The next try is not to use a connection that was kept: the last one was closed, or the
     /// upstream is tried out.
     wants_fresh: bool,
@@ -119,7 +120,7 @@ impl<'c> Tries<'c> {
             pass,
             retries: Retries::new(limits.retry, is_safe, within),
             started: client.now(),
-            is_first: true,
+            resends: 0,
             wants_fresh: pass.is_probe(),
         }
     }
@@ -130,14 +131,16 @@ impl<'c> Tries<'c> {
 
     fn bounds(&self, max_bytes: u64) -> Bounds {
         let limits = &self.client.endpoint().limits;
-        if self.is_first {
-            return Bounds { max_bytes, total: limits.total_timeout, head: None };
+        let resends = self.resends;
+        if resends == 0 {
+            return Bounds { max_bytes, total: limits.total_timeout, head: None, resends };
         }
         let elapsed = self.elapsed();
         Bounds {
             max_bytes,
             total: limits.total_timeout.saturating_sub(elapsed),
             head: Some(limits.first_byte_timeout.saturating_sub(elapsed)),
+            resends,
         }
     }
 
@@ -174,7 +177,7 @@ impl<'c> Tries<'c> {
 
     /// Notes that another try follows `tried`.
     fn begin_next(&mut self, tried: &Result<Reply, Failed>) {
-        self.is_first = false;
+        self.resends = self.resends.saturating_add(1);
         let endpoint = self.client.endpoint();
         endpoint.standing.count_retry();
         let upstream = &*endpoint.name;

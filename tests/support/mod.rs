@@ -6,6 +6,7 @@
 pub mod browser;
 pub mod client;
 pub mod client_keys;
+pub mod collector;
 pub mod deadline;
 pub mod documents;
 pub mod fault_proxy;

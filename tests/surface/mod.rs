@@ -22,3 +22,4 @@ mod reload;
 mod replay_log;
 mod secrets;
 mod tls;
+mod traces;

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use super::directives::Directives;
 use super::invalidation;
 use super::reading::{Reading, read_as};
-use super::trace;
 use crate::caching::is_unsafe;
 use crate::canonical::{CREDENTIAL_HEADERS, Scope};
 use crate::forms::ask_for_usage;
 use crate::http::recall::Meaning;
+use crate::upstream::trace;
 
 /// Returns the upstream call that answers the request. Only headers that are in the key, or in the
 /// scope, go along, and the caller's trace: what is not keyed cannot change an answer. A stream's usage is asked for, whether

@@ -34,7 +34,7 @@ pub async fn show(gateway: Data<Gateway>, request: HttpRequest) -> HttpResponse 
         gateway.metrics.refresh(&health, gateway.admission.taken());
     }
     let form = form_of(request.headers());
-    match form.write(gateway.metrics.registry().gather()) {
+    match form.write(gateway.metrics.registry().gather(), gateway.metrics.exemplars()) {
         Ok(text) => HttpResponse::Ok()
             .insert_header((CONTENT_TYPE, form.media_type()))
             .insert_header((VARY, "Accept"))

@@ -1,6 +1,5 @@
 //! What answers a request, by kind.
 
-pub mod access_log;
 mod asked;
 pub mod cache_admin;
 mod call;
@@ -30,9 +29,10 @@ mod replay;
 pub mod savings;
 pub mod scaling;
 mod selecting;
+mod server_span;
 mod submitted;
+pub mod taken_down;
 mod told;
-mod trace;
 pub mod unasked;
 mod under_way;
 pub mod warming;

@@ -175,8 +175,8 @@ pub(super) fn clock() -> SharedClock {
 }
 
 pub(super) fn prepared(spec: HttpSpec) -> Arc<Upstreams> {
-    Upstreams::prepare(&[UpstreamSpec { name: "up".into(), kind: SpecKind::Http(Box::new(spec)) }])
-        .unwrap()
+    let kind = SpecKind::Http(Box::new(spec));
+    Upstreams::prepare(&[UpstreamSpec { name: "up".into(), kind }], None).unwrap()
 }
 
 pub(super) fn origin(spec: HttpSpec) -> std::rc::Rc<dyn Origin> {

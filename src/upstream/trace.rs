@@ -1,31 +1,52 @@
 //! The trace that a request is a part of, for the call that it leads to (W3C Trace Context, Level 1).
 
-use actix_web::http::header::HeaderMap;
 use anteroom_actors::model::Header;
+use awc::http::header::{HeaderMap, HeaderName, HeaderValue};
 use bytes::Bytes;
 
-const TRACEPARENT: &str = "traceparent";
-const TRACESTATE: &str = "tracestate";
+use crate::telemetry::TraceContext;
+
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// Most bytes of `tracestate`; who gets more may leave it out (§3.3.1.5).
 const MOST_STATE_BYTES: usize = 4_096;
 
 /// Returns the headers that name the caller's trace. None where they name none (§3.2.3): a trace is
 /// broken off sooner than continued wrongly.
-pub(super) fn of(headers: &HeaderMap) -> Vec<Header> {
+pub fn of(headers: &HeaderMap) -> Vec<Header> {
     let mut parents = headers.get_all(TRACEPARENT).map(|value| value.as_bytes());
     let (Some(parent), None) = (parents.next(), parents.next()) else { return Vec::new() };
     if !is_parent(parent) {
         return Vec::new();
     }
-    let own = |name: &str, value: &[u8]| Header {
-        name: name.into(),
+    let own = |name: HeaderName, value: &[u8]| Header {
+        name: name.as_str().into(),
         value: Bytes::copy_from_slice(value),
     };
     let state = headers.get_all(TRACESTATE).map(|value| value.as_bytes());
     let is_short = state.clone().map(<[u8]>::len).sum::<usize>() <= MOST_STATE_BYTES;
     let state = state.filter(|_| is_short).map(|value| own(TRACESTATE, value));
     std::iter::once(own(TRACEPARENT, parent)).chain(state).collect()
+}
+
+/// The same in a form of its own. Several headers of one name are one list (RFC 9110 §5.3).
+pub fn context(headers: &HeaderMap) -> Option<TraceContext> {
+    let mut of_trace = of(headers).into_iter();
+    let text = |header: Header| String::from_utf8(header.value.into()).ok();
+    let parent = of_trace.next().and_then(text)?;
+    let states: Vec<String> = of_trace.filter_map(text).collect();
+    Some(TraceContext { parent, state: states.join(",") })
+}
+
+/// Has `headers` name `context` and no other trace.
+pub fn set(headers: &mut HeaderMap, context: TraceContext) {
+    for (name, text) in [(TRACEPARENT, context.parent), (TRACESTATE, context.state)] {
+        headers.remove(&name);
+        if let Some(value) = HeaderValue::try_from(text).ok().filter(|value| !value.is_empty()) {
+            headers.insert(name, value);
+        }
+    }
 }
 
 /// Tells whether it is a version, a trace, its span and flags, in lower-case hexadecimal; later versions
@@ -45,17 +66,20 @@ fn is_parent(value: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use actix_web::http::header::{HeaderName, HeaderValue};
-
     use super::*;
 
     const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
-    fn sent(pairs: &[(&'static str, &str)]) -> Vec<String> {
+    fn map(pairs: &[(HeaderName, &str)]) -> HeaderMap {
         let mut map = HeaderMap::new();
         for (name, value) in pairs {
-            map.append(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
+            map.append(name.clone(), HeaderValue::from_str(value).unwrap());
         }
+        map
+    }
+
+    fn sent(pairs: &[(HeaderName, &str)]) -> Vec<String> {
+        let map = map(pairs);
         let text = |header: &Header| str::from_utf8(&header.value).unwrap().to_owned();
         of(&map).iter().map(text).collect()
     }
@@ -89,5 +113,16 @@ mod tests {
         }
         assert_eq!(sent(&[(TRACEPARENT, PARENT), (TRACEPARENT, PARENT)]), [""; 0]);
         assert_eq!(sent(&[(TRACESTATE, "a=1")]), [""; 0]);
+    }
+
+    #[test]
+    fn a_context_takes_the_place_of_another() {
+        let mut map = map(&[(TRACESTATE, "a=1"), (TRACEPARENT, PARENT), (TRACESTATE, "b=2")]);
+        let given = TraceContext { parent: PARENT.to_owned(), state: "a=1,b=2".to_owned() };
+        assert_eq!(context(&map), Some(given.clone()));
+        set(&mut map, TraceContext { state: String::new(), ..given.clone() });
+        assert_eq!(context(&map), Some(TraceContext { state: String::new(), ..given }));
+        assert!(!map.contains_key(TRACESTATE), "an empty list says nothing");
+        assert_eq!(context(&HeaderMap::new()), None);
     }
 }

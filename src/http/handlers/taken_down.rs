@@ -1,4 +1,4 @@
-//! Takes down how requests on the API listener were answered.
+//! Takes down how requests on the API listener were answered: as lines of the access log, as spans.
 
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -14,11 +14,12 @@ use actix_web::http::header::HeaderMap;
 use bytes::Bytes;
 use futures_util::future::Either;
 
-use super::{conversations, guard};
+use super::{conversations, guard, server_span};
 use crate::caching::format_rfc3339;
 use crate::http::in_force::Held;
+use crate::http::routes::Route;
 use crate::http::worker::Worker;
-use crate::telemetry::AccessLine;
+use crate::telemetry::{AccessLine, Span};
 
 /// Longest path that is taken down whole.
 const PATH_SHOWN: usize = 256;
@@ -26,29 +27,42 @@ const PATH_SHOWN: usize = 256;
 /// Lets a request through to the guard and to `service`, and takes it down where that is wanted.
 pub fn around<S>(
     worker: Rc<Worker>,
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     service: &S,
 ) -> impl Future<Output = guard::Guarded> + use<S>
 where
     S: Service<ServiceRequest, Response = ServiceResponse<BoxBody>, Error = Error>,
 {
     let gateway = &worker.gateway;
-    if gateway.access_log.is_none() || request.path().starts_with("/health/") {
+    let is_wanted = gateway.access_log.is_some() || gateway.spans.is_some();
+    if !is_wanted || request.path().starts_with("/health/") {
         return Either::Left(guard::guarded(worker, request, service));
     }
-    let arrived = (gateway.clock.now(), gateway.clock.wall_ms());
+    let begun = Begun {
+        arrived: gateway.clock.now(),
+        wall_ms: gateway.clock.wall_ms(),
+        span: gateway.spans.as_ref().map(|spans| server_span::begin(spans, &mut request)),
+    };
     let in_force = worker.in_force();
     let answering = guard::guarded(Rc::clone(&worker), request, service);
-    Either::Right(async move { Ok(logged((worker, in_force), answering.await?, arrived)) })
+    Either::Right(async move { Ok(taken_down((worker, in_force), answering.await?, begun)) })
 }
 
-fn logged(
+/// What is known of a request before it is answered.
+struct Begun {
+    arrived: Instant,
+    wall_ms: u64,
+    span: Option<Span>,
+}
+
+fn taken_down(
     (worker, in_force): (Rc<Worker>, Rc<Held>),
     response: ServiceResponse<BoxBody>,
-    (arrived, wall_ms): (Instant, u64),
+    Begun { arrived, wall_ms, span }: Begun,
 ) -> ServiceResponse<BoxBody> {
     let status = response.status().as_u16();
-    if !worker.gateway.access_log.as_ref().is_some_and(|log| log.wants(status)) {
+    let is_logged = worker.gateway.access_log.as_ref().is_some_and(|log| log.wants(status));
+    if !is_logged && !span.as_ref().is_some_and(Span::is_sampled) {
         return response;
     }
     let request = response.request();
@@ -67,12 +81,15 @@ fn logged(
     };
     response.map_body(|_, body| {
         let due = if about.method == Method::HEAD { BodySize::None } else { body.size() };
-        BoxBody::new(LoggedBody {
+        let (sent_bytes, is_whole) = (0, false);
+        BoxBody::new(TakenDownBody {
             body,
             due,
-            sent_bytes: 0,
-            is_whole: false,
+            sent_bytes,
+            is_whole,
             about,
+            is_logged,
+            span,
             worker,
             in_force,
         })
@@ -97,31 +114,33 @@ fn millis(took: Duration) -> f64 {
 }
 
 /// What is known of a request when the head of its answer is there.
-struct About {
+pub(super) struct About {
     arrived: Instant,
-    wall_ms: u64,
-    method: Method,
-    path: String,
+    pub(super) wall_ms: u64,
+    pub(super) method: Method,
+    pub(super) path: String,
     peer: Option<SocketAddr>,
-    key: Option<String>,
-    status: u16,
-    cache: Option<String>,
-    level: Option<String>,
-    head: Duration,
+    pub(super) key: Option<String>,
+    pub(super) status: u16,
+    pub(super) cache: Option<String>,
+    pub(super) level: Option<String>,
+    pub(super) head: Duration,
 }
 
 /// A body that has its request taken down when it is over, sent or not.
-struct LoggedBody {
+struct TakenDownBody {
     body: BoxBody,
     due: BodySize,
     sent_bytes: u64,
     is_whole: bool,
     about: About,
+    is_logged: bool,
+    span: Option<Span>,
     worker: Rc<Worker>,
     in_force: Rc<Held>,
 }
 
-impl MessageBody for LoggedBody {
+impl MessageBody for TakenDownBody {
     type Error = <BoxBody as MessageBody>::Error;
 
     fn size(&self) -> BodySize {
@@ -145,18 +164,20 @@ impl MessageBody for LoggedBody {
     }
 }
 
-impl Drop for LoggedBody {
-    fn drop(&mut self) {
-        let gateway = &self.worker.gateway;
-        let Some(log) = &gateway.access_log else { return };
-        let about = &self.about;
-        let route = self.in_force.routes.find(about.method.as_str(), &about.path);
-        // Of a body of known length no end is asked for.
-        let is_whole = match self.due {
+impl TakenDownBody {
+    /// Of a body of known length no end is asked for.
+    fn is_whole(&self) -> bool {
+        match self.due {
             BodySize::None => true,
             BodySize::Sized(length) => self.sent_bytes >= length,
             BodySize::Stream => self.is_whole,
-        };
+        }
+    }
+
+    fn log(&self, route: Option<&Route>) {
+        let Self { about, .. } = self;
+        let gateway = &self.worker.gateway;
+        let Some(log) = gateway.access_log.as_ref().filter(|_| self.is_logged) else { return };
         let total = gateway.clock.now().saturating_duration_since(about.arrived);
         log.write(&AccessLine {
             time: format_rfc3339(about.wall_ms),
@@ -169,9 +190,23 @@ impl Drop for LoggedBody {
             head_ms: millis(about.head),
             total_ms: millis(total),
             sent_bytes: self.sent_bytes,
-            whole: is_whole,
+            whole: self.is_whole(),
             key: about.key.as_deref(),
             peer: about.peer.map(|peer| peer.ip().to_string()),
+            trace: self.span.as_ref().map(|span| span.trace_id().to_string()),
         });
+    }
+}
+
+impl Drop for TakenDownBody {
+    fn drop(&mut self) {
+        let in_force = Rc::clone(&self.in_force);
+        let route = in_force.routes.find(self.about.method.as_str(), &self.about.path);
+        self.log(route);
+        let is_whole = self.is_whole();
+        if let Some(span) = self.span.take() {
+            let metrics = &self.worker.gateway.metrics;
+            server_span::end(span, &self.about, route, (self.sent_bytes, is_whole), metrics);
+        }
     }
 }
