@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
+use super::error_body::ErrorBody;
+use super::shape::fields::FieldError;
+use super::shape::inflate::InflateError;
+use crate::canonical::{ErrorForm, JsonError};
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use anteroom_actors::error::{ConversationError, Fault, OriginError};
-use serde_json::json;
-
-use super::shape::fields::FieldError;
-use super::shape::inflate::InflateError;
-use crate::canonical::{ErrorForm, JsonError};
 
 /// An error of the gateway's own. The texts hold no addresses, secrets or prompts.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -276,12 +275,8 @@ impl ApiError {
     pub fn response(&self, form: ErrorForm) -> HttpResponse {
         let (message, kind) = (self.to_string(), self.kind(form));
         let body = match form {
-            ErrorForm::OpenAi => json!({
-                "error": {"message": message, "type": kind, "param": null, "code": self.label()}
-            }),
-            ErrorForm::Anthropic => {
-                json!({"type": "error", "error": {"type": kind, "message": message}})
-            }
+            ErrorForm::OpenAi => ErrorBody::open_ai(self.label(), kind, message),
+            ErrorForm::Anthropic => ErrorBody::anthropic(kind, message),
         };
         let mut response = HttpResponse::build(self.status());
         if let Some(seconds) = self.retry_after_secs() {

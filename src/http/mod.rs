@@ -10,6 +10,7 @@ pub mod body;
 pub mod connections;
 pub mod counted;
 pub mod error;
+pub mod error_body;
 pub mod gateway;
 pub mod handlers;
 pub mod hit_texts;

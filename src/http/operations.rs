@@ -2,6 +2,15 @@
 
 use std::sync::Arc;
 
+use super::api::closing;
+use super::error_body::ErrorBody;
+use super::gateway::Gateway;
+use super::handlers::{
+    cache_admin, config as settings_in_force, dashboard, entry, explain, health, metrics,
+    performance, savings, scaling, warming,
+};
+use super::openapi;
+use super::session::{self, Sessions};
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{RequestHead, ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
@@ -9,16 +18,6 @@ use actix_web::http::header::{AUTHORIZATION, COOKIE, HOST, ORIGIN, WWW_AUTHENTIC
 use actix_web::middleware::Next;
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{Error, HttpRequest, HttpResponse};
-use serde_json::json;
-
-use super::api::closing;
-use super::gateway::Gateway;
-use super::handlers::{
-    cache_admin, config as settings_in_force, dashboard, explain, health, metrics, performance,
-    savings, scaling, warming,
-};
-use super::openapi;
-use super::session::{self, Sessions};
 
 /// Path of the metrics.
 pub const METRICS_PATH: &str = "/metrics";
@@ -64,7 +63,7 @@ pub fn configure(config: &mut ServiceConfig) {
                 .route(web::post().to(warming::warm))
                 .default_service(web::to(warming::other_method)),
         )
-        .route("/api/v1/cache/entry/{key}", web::get().to(cache_admin::entry))
+        .route("/api/v1/cache/entry/{key}", web::get().to(entry::entry))
         .service(
             web::resource(EXPLAIN_PATH)
                 .route(web::post().to(explain::explain))
@@ -88,7 +87,7 @@ async fn no_such_page(request: HttpRequest) -> HttpResponse {
 
 /// Returns an error in the form of OpenAI's API, as all of the listener's are.
 pub(super) fn error(mut response: actix_web::HttpResponseBuilder, message: &str) -> HttpResponse {
-    response.json(json!({"error": {"message": message, "type": "invalid_request_error"}}))
+    response.json(ErrorBody::invalid(message))
 }
 
 /// Lets a request through if it may come here. With a token set, every page but live and ready

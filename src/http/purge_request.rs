@@ -2,6 +2,9 @@
 
 use anteroom_actors::model::{CacheKey, Label, LabelKind};
 use serde::Deserialize;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::routes::Routes;
 
@@ -41,18 +44,43 @@ pub enum PurgeRequestError {
     NoSuchRoute(String),
 }
 
-/// The body: a name of each kind, each on its own.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Body {
+/// Names of what is to be purged, at least one; each works on its own. Null is as good as absent.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Purge, min_properties = 1)]
+pub(super) struct Body {
+    /// An answer's key, as explain tells it.
+    #[schema(pattern = "^[0-9A-Fa-f]{64}$")]
     key: Option<String>,
+    /// A tag that callers gave, 1 to 1,024 bytes.
+    #[schema(min_length = 1, max_length = 1024)]
     tag: Option<String>,
+    /// A model, 1 to 1,024 bytes.
+    #[schema(min_length = 1, max_length = 1024)]
     model: Option<String>,
+    /// A namespace of callers, in any scope; 1 to 1,024 bytes.
+    #[schema(min_length = 1, max_length = 1024)]
     namespace: Option<String>,
+    /// Who shares the answers, as explain tells it; `shared` for the routes that all callers share.
+    #[schema(pattern = "^([0-9A-Fa-f]{64}|shared)$")]
     scope: Option<String>,
+    /// A route of the settings.
     route: Option<String>,
+    /// Everything there is; true, or left out.
+    #[schema(value_type = Option<IsTrue>, inline)]
     all: Option<bool>,
 }
+
+/// The truth value that `all` may have.
+enum IsTrue {}
+
+impl PartialSchema for IsTrue {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new().schema_type(Type::Boolean).enum_values(Some([true])).into()
+    }
+}
+
+impl ToSchema for IsTrue {}
 
 /// Reads the body of a purge.
 ///

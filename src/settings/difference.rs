@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::Settings;
 use super::secret::mask_url;
@@ -12,13 +13,15 @@ use super::sources::Source;
 use super::tree::leaves;
 
 /// A key whose value changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Change {
     /// The key, such as `routes[chat].lifetime`: things in lists go by their names.
     pub key: String,
     /// The value before, where it may be shown and there was one.
+    #[schema(required)]
     pub from: Option<String>,
     /// The value after, likewise.
+    #[schema(required)]
     pub to: Option<String>,
 }
 

@@ -72,7 +72,6 @@ pub use server::{AccessForm, Admin, Log, LogFormat, LogLevel, Server};
 pub use sources::{Source, Sources};
 pub use told::{PREDECESSOR, Taken, Told};
 pub use traces::Traces;
-pub(crate) use tree::merge;
 pub use units::{ByteSize, HumanDuration, UnitError};
 pub use upstreams::{Retry, Upstream, UpstreamBreaker, UpstreamKind, UpstreamLimit};
 pub use warming::{CriticalRequest, Warming, WarmingBudget};

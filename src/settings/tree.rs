@@ -78,7 +78,7 @@ pub(super) fn put(tree: &mut Value, path: &KeyPath, value: Value) {
 }
 
 /// Lays `over` on `base`: maps member by member, anything else whole.
-pub(crate) fn merge(base: &mut Value, over: Value) {
+fn merge(base: &mut Value, over: Value) {
     match (base, over) {
         (Value::Object(base), Value::Object(over)) => {
             for (name, value) in over {

@@ -6,4 +6,5 @@ mod imports;
 mod layers;
 mod migrations;
 mod proofs;
+mod schemas;
 mod sources;

@@ -94,10 +94,12 @@ impl<'d> Operation<'d> {
         if !kind.starts_with("application/json") || described["content"].is_null() {
             return;
         }
-        let schema = json!({
-            "components": self.document["components"],
-            "allOf": [described["content"]["application/json"]["schema"]],
-        });
+        let own = &described["content"]["application/json"]["schema"];
+        let mut schema = json!({"components": self.document["components"], "allOf": [own]});
+        // What a type of ours describes, it describes whole.
+        if own["$ref"].is_string() {
+            schema["unevaluatedProperties"] = json!(false);
+        }
         let schema = jsonschema::draft202012::new(&schema).expect("a schema");
         let mistakes: Vec<String> =
             schema.iter_errors(&answer.json()).map(|error| error.to_string()).collect();
@@ -137,6 +139,30 @@ fn every_route_is_described() {
             None => *path == route.path,
         });
         assert!(described, "{} is not described", route.path);
+    }
+}
+
+/// Paths of upstreams are the settings' own, and take any method that a route there does.
+#[test]
+fn nothing_else_is_served_at_paths_that_are_described() {
+    let gateway = start();
+    for address in [gateway.api(), gateway.operations()] {
+        let document = document(address);
+        let own = operations(&document).into_iter().filter(|one| !one.path.starts_with("/v1/"));
+        for operation in own {
+            let described = document["paths"][operation.path].as_object().expect("methods");
+            for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
+                if described.contains_key(&method.to_lowercase()) {
+                    continue;
+                }
+                let mut text = |one: &Value| one["example"].as_str().map(str::to_owned);
+                let mut request = operation.request(&mut text).body("{}");
+                request = request.header("content-type", "application/json");
+                request.method = method.to_owned();
+                let answer = request.send(address);
+                assert!(matches!(answer.status, 404 | 405), "{request}\n{answer}");
+            }
+        }
     }
 }
 

@@ -1,17 +1,19 @@
-//! What operators do with what is kept: purge it, look at one answer.
+//! What operators do with what is kept: purge it.
 
 use std::time::Duration;
 
 use actix_web::http::header::{ALLOW, CONTENT_TYPE};
-use actix_web::web::{Data, Path, Payload};
+use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
-use anteroom_actors::message::{LevelHandle, Lookup, Place, Purge, Purged, ask};
-use anteroom_actors::model::{CacheKey, Entry, Form, LabelKind, Standing};
-use futures_util::future::join3;
-use serde_json::{Value, json};
+use anteroom_actors::message::{Place, Purge, Purged, ask};
+use anteroom_actors::model::LabelKind;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::http::body;
+use crate::http::error_body::ErrorBody;
 use crate::http::gateway::Gateway;
+use crate::http::openapi::{shared, words};
 use crate::http::operations::error;
 use crate::http::purge_request::{self, Named, PurgeRequestError};
 
@@ -19,11 +21,29 @@ use crate::http::purge_request::{self, Named, PurgeRequestError};
 const MAX_BODY: usize = 64 * 1024;
 /// Longest wait for it.
 const BODY_WITHIN: Duration = Duration::from_secs(10);
-/// Longest wait for a level that is asked for an entry.
-const LOOKUP_WITHIN: Duration = Duration::from_secs(1);
 
-/// Purges by any of key, tag, model, namespace, scope, route, or everything. It holds in this gateway
-/// when the answer leaves; the answer says where else.
+/// Purge answers that carry any of the names.
+///
+/// It holds in this gateway when the answer leaves; the answer says where else.
+#[utoipa::path(
+    post, path = "/api/v1/cache/purge", operation_id = "purge", tag = "cache",
+    request_body(
+        content = purge_request::Body, content_type = "application/json",
+        example = json!({"model": "example"}),
+    ),
+    responses(
+        (
+            status = 200, body = PurgedShown,
+            description = "It holds in this gateway now; status says whether every level has recorded it.",
+        ),
+        (status = 400, response = shared::Error),
+        (status = 404, response = shared::Error),
+        (status = 408, response = shared::Error),
+        (status = 413, response = shared::Error),
+        (status = 415, response = shared::Error),
+        (status = 503, response = shared::Away),
+    ),
+)]
 pub async fn purge(
     gateway: Data<Gateway>,
     request: HttpRequest,
@@ -55,13 +75,12 @@ pub async fn purge(
     match ask(purging, Purge { labels }, deadline).await {
         Ok(purged) => {
             audit(&gateway, &named, &purged);
-            HttpResponse::Ok().json(purged_json(&named, &purged))
+            HttpResponse::Ok().json(PurgedShown::of(&named, &purged))
         }
         Err(failure) => {
             tracing::warn!(%failure, "a purge was asked for and not answered");
             let text = format!("it is not known whether the purge holds, ask again: {failure}");
-            HttpResponse::ServiceUnavailable()
-                .json(json!({"error": {"message": text, "type": "api_error"}}))
+            HttpResponse::ServiceUnavailable().json(ErrorBody::away(text))
         }
     }
 }
@@ -104,84 +123,96 @@ fn audit(gateway: &Gateway, named: &[Named], purged: &Purged) {
     );
 }
 
-fn purged_json(named: &[Named], purged: &Purged) -> Value {
-    let what: Vec<Value> = named
-        .iter()
-        .map(|named| json!({"kind": named.kind.as_str(), "value": named.value}))
-        .collect();
-    json!({
-        "purged": what,
-        "generation": purged.generation,
-        "status": if purged.is_complete() { "complete" } else { "partial" },
-        "places": {
-            "memory": {"state": "seen"},
-            "redis": place_json(&purged.l2),
-            "database": place_json(&purged.l3),
-        },
-    })
+/// What was purged, and where it is recorded.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Purged)]
+struct PurgedShown<'a> {
+    /// What was named.
+    purged: Vec<NamedShown<'a>>,
+    /// The number of the purge: what was kept before it is gone.
+    generation: u64,
+    /// Whether every place that is on has recorded it.
+    status: HowFar,
+    /// The places, one by one.
+    places: Places<'a>,
 }
 
-fn place_json(place: &Place) -> Value {
-    match place {
-        Place::Seen => json!({"state": "seen"}),
-        Place::Off => json!({"state": "off"}),
-        Place::Failed(reason) => json!({"state": "failed", "reason": reason}),
+/// A name that answers were purged by.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PurgedName)]
+struct NamedShown<'a> {
+    /// What kind of name.
+    #[schema(value_type = words::PurgedBy)]
+    kind: &'static str,
+    /// The name; `*` for everything.
+    value: &'a str,
+}
+
+/// Whether every place that is on has recorded a purge.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = PurgeStatus)]
+enum HowFar {
+    /// All.
+    Complete,
+    /// Not all: it holds in this gateway, and is told to the others when they are back.
+    Partial,
+}
+
+/// Where a purge is recorded.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PurgePlaces)]
+struct Places<'a> {
+    memory: PlaceShown<'a>,
+    redis: PlaceShown<'a>,
+    database: PlaceShown<'a>,
+}
+
+/// What became of a purge in one place.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PurgePlace)]
+struct PlaceShown<'a> {
+    state: PlaceState,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    reason: Option<&'a str>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = PurgePlaceState)]
+enum PlaceState {
+    /// It is recorded.
+    Seen,
+    /// The level is off.
+    Off,
+    /// It could not be recorded.
+    Failed,
+}
+
+impl<'a> PurgedShown<'a> {
+    fn of(named: &'a [Named], purged: &'a Purged) -> Self {
+        let name = |named: &'a Named| NamedShown { kind: named.kind.as_str(), value: &named.value };
+        Self {
+            purged: named.iter().map(name).collect(),
+            generation: purged.generation,
+            status: if purged.is_complete() { HowFar::Complete } else { HowFar::Partial },
+            places: Places {
+                memory: PlaceShown::of(&Place::Seen),
+                redis: PlaceShown::of(&purged.l2),
+                database: PlaceShown::of(&purged.l3),
+            },
+        }
     }
 }
 
-/// Where an answer lies, and what is known of it: nothing of its body, nor of its headers' values.
-pub async fn entry(gateway: Data<Gateway>, key: Path<String>) -> HttpResponse {
-    let Some(key) = CacheKey::from_hex(&key) else {
-        return error(HttpResponse::BadRequest(), "a key is 64 hexadecimal digits");
-    };
-    let topology = &gateway.topology;
-    let wall_ms = gateway.clock.wall_ms();
-    let look = async |level: &LevelHandle| {
-        if !level.enabled {
-            return (false, json!({"state": "off"}));
+impl<'a> PlaceShown<'a> {
+    fn of(place: &'a Place) -> Self {
+        match place {
+            Place::Seen => Self { state: PlaceState::Seen, reason: None },
+            Place::Off => Self { state: PlaceState::Off, reason: None },
+            Place::Failed(reason) => Self { state: PlaceState::Failed, reason: Some(reason) },
         }
-        let lookup = Lookup { key, form: Form::Object };
-        match ask(&level.lookup, lookup, LOOKUP_WITHIN).await {
-            Ok(Ok(Some(entry))) => (true, entry_json(&entry, wall_ms)),
-            Ok(Ok(None)) => (false, json!({"state": "absent"})),
-            Ok(Err(failure)) => (false, json!({"state": "unknown", "reason": failure.to_string()})),
-            Err(failure) => (false, json!({"state": "unknown", "reason": failure.to_string()})),
-        }
-    };
-    let (l1, l2, l3) = join3(look(&topology.l1), look(&topology.l2), look(&topology.l3)).await;
-    let is_held = l1.0 || l2.0 || l3.0;
-    let body = json!({"key": key.to_hex(), "l1": l1.1, "l2": l2.1, "l3": l3.1});
-    if is_held { HttpResponse::Ok().json(body) } else { HttpResponse::NotFound().json(body) }
-}
-
-fn entry_json(entry: &Entry, wall_ms: u64) -> Value {
-    let freshness = &entry.freshness;
-    let standing = match freshness.standing(wall_ms) {
-        Standing::Fresh => "fresh",
-        Standing::WhileRevalidate => "stale-while-revalidate",
-        Standing::IfError => "stale-if-error",
-        Standing::Validate => "validate",
-        Standing::Over => "over",
-    };
-    let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-    let headers: Vec<&str> = entry.headers.iter().map(|header| &*header.name).collect();
-    let usage = entry.usage.map(
-        |usage| json!({"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}),
-    );
-    json!({
-        "state": "held",
-        "status": entry.status,
-        "streamed": entry.form.is_stream(),
-        "standing": standing,
-        "age_ms": freshness.age_ms(wall_ms),
-        "ttl_ms": millis(freshness.remaining(wall_ms)),
-        "useful_for_ms": millis(freshness.useful_for(wall_ms)),
-        "body_bytes": entry.body.len(),
-        "generation": entry.labels.generation,
-        "labels": entry.labels.names.len(),
-        "model": entry.model,
-        "usage": usage,
-        "upstream_ms": millis(entry.upstream_latency),
-        "headers": headers,
-    })
+    }
 }

@@ -6,12 +6,14 @@ use actix_web::web::Path;
 use actix_web::{HttpRequest, HttpResponse};
 use anteroom_actors::message::{Forget, Look, ask};
 use anteroom_actors::model::History;
-use serde_json::json;
+use serde::Serialize;
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 use super::conversing::{ANSWER, id_of, restarting};
 use crate::canonical::ErrorForm;
 use crate::http::error::ApiError;
+use crate::http::openapi::shared;
 use crate::http::worker::Worker;
 
 /// Where they are.
@@ -20,7 +22,26 @@ pub const FOLDER: &str = "/api/v1/conversations";
 /// One of them there.
 pub const ONE: &str = "/{id}";
 
-/// Answers GET: the history as it would be sent, and how many turns there were.
+/// The messages of a conversation.
+///
+/// A conversation begins with a chat completion that has the header X-Conversation-Id.
+#[utoipa::path(
+    get, context_path = FOLDER, path = ONE, operation_id = "conversation",
+    params((
+        "id" = String, Path, description = "Its name, as the header has it.",
+        pattern = "^[A-Za-z0-9_.:-]{1,128}$", example = "example",
+    )),
+    responses(
+        (
+            status = 200, body = Shown,
+            description = "Its messages, for who shows the credentials that its requests had.",
+        ),
+        (status = 400, response = shared::Error),
+        (status = 404, response = shared::Error),
+        (status = 409, response = shared::Error),
+        (status = 503, response = shared::Away),
+    ),
+)]
 pub async fn show(worker: Rc<Worker>, request: HttpRequest, name: Path<String>) -> HttpResponse {
     match look(&worker, &request, &name).await {
         Ok(Some(history)) => shown(&name, &history),
@@ -29,11 +50,27 @@ pub async fn show(worker: Rc<Worker>, request: HttpRequest, name: Path<String>) 
     }
 }
 
-/// Answers DELETE.
+/// Remove a conversation.
+#[utoipa::path(
+    delete, context_path = FOLDER, path = ONE, operation_id = "forget",
+    params((
+        "id" = String, Path, description = "Its name, as the header has it.",
+        pattern = "^[A-Za-z0-9_.:-]{1,128}$", example = "example",
+    )),
+    responses(
+        (status = 200, description = "It is gone.", body = Forgotten),
+        (status = 400, response = shared::Error),
+        (status = 404, response = shared::Error),
+        (status = 409, response = shared::Error),
+        (status = 503, response = shared::Away),
+    ),
+)]
 pub async fn forget(worker: Rc<Worker>, request: HttpRequest, name: Path<String>) -> HttpResponse {
     match remove(&worker, &request, &name).await {
-        Ok(true) => HttpResponse::Ok()
-            .json(json!({"id": name.as_str(), "object": "conversation.deleted", "deleted": true})),
+        Ok(true) => {
+            let object = "conversation.deleted";
+            HttpResponse::Ok().json(Forgotten { id: &name, object, deleted: true })
+        }
         Ok(false) => ApiError::NoConversation.response(ErrorForm::OpenAi),
         Err(error) => error.response(ErrorForm::OpenAi),
     }
@@ -81,10 +118,25 @@ fn shown(name: &str, history: &History) -> HttpResponse {
     })
 }
 
-/// What GET says.
-#[derive(serde::Serialize)]
-struct Shown<'a> {
+/// A conversation that is gone.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ConversationForgotten)]
+struct Forgotten<'a> {
+    /// Its name.
     id: &'a str,
+    /// `conversation.deleted`.
+    object: &'static str,
+    /// True.
+    deleted: bool,
+}
+
+/// The history of a conversation, as it would be sent along.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Conversation)]
+struct Shown<'a> {
+    /// Its name.
+    id: &'a str,
+    /// `conversation`.
     object: &'static str,
     /// Turns so far, those that are no longer sent along included.
     turns: u64,
@@ -93,5 +145,6 @@ struct Shown<'a> {
     /// When it ends unless another turn comes, in ms since 1970.
     expires_at_ms: u64,
     /// System messages, then the latest turns.
+    #[schema(value_type = Vec<Object>)]
     messages: Box<RawValue>,
 }

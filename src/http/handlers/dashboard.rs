@@ -6,15 +6,16 @@ use actix_web::http::header::{
 };
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
+use utoipa::ToSchema;
 
 use super::cache_admin::is_json;
 use crate::dashboard::{self, Asset, POLICY};
 use crate::http::body;
 use crate::http::gateway::Gateway;
 use crate::http::live::Live;
+use crate::http::openapi::shared;
 use crate::http::operations::{error, is_let_in};
 use crate::http::session::{COOKIE, LASTS, Sessions};
 
@@ -23,12 +24,31 @@ const MAX_BODY: usize = 16 * 1024;
 /// Longest wait for it.
 const BODY_WITHIN: Duration = Duration::from_secs(10);
 
-/// The page.
+/// The operators' page.
+#[utoipa::path(
+    get, path = "/dashboard", operation_id = "dashboard",
+    responses(
+        (
+            status = 200, description = "One page; it loads its parts from here.",
+            body = String, content_type = "text/html",
+        ),
+        (status = 304, description = "The browser has it already (If-None-Match)."),
+    ),
+)]
 pub async fn page(request: HttpRequest) -> HttpResponse {
     file(&request, "")
 }
 
-/// What it loads.
+/// A part of the operators' page.
+#[utoipa::path(
+    get, path = "/dashboard/{name}", operation_id = "dashboardPart",
+    params(("name" = String, Path, description = "The part's name.", example = "style.css")),
+    responses(
+        (status = 200, description = "A script or a style sheet."),
+        (status = 304, description = "The browser has it already (If-None-Match)."),
+        (status = 404, response = shared::Error),
+    ),
+)]
 pub async fn part(request: HttpRequest, name: Path<String>) -> HttpResponse {
     file(&request, &name)
 }
@@ -54,7 +74,21 @@ fn file(request: &HttpRequest, name: &str) -> HttpResponse {
     if is_known { response.finish() } else { response.body(*text) }
 }
 
-/// Whether a token is wanted, and whether this browser has shown it.
+/// How this browser stands.
+#[derive(Serialize, ToSchema)]
+#[schema(as = SessionState)]
+struct Standing {
+    /// Whether a token is wanted.
+    token_wanted: bool,
+    /// Whether this browser need not show it any more.
+    signed_in: bool,
+}
+
+/// Whether the page wants the token, and has been shown it.
+#[utoipa::path(
+    get, path = "/dashboard/session", operation_id = "session",
+    responses((status = 200, description = "Both.", body = Standing)),
+)]
 pub async fn session(gateway: Data<Gateway>, request: HttpRequest) -> HttpResponse {
     let in_force = gateway.in_force();
     let token = in_force.settings.admin.token.expose();
@@ -62,16 +96,38 @@ pub async fn session(gateway: Data<Gateway>, request: HttpRequest) -> HttpRespon
     let is_in = token.is_empty() || is_let_in(request.head(), token, now);
     HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "no-store"))
-        .json(json!({"token_wanted": !token.is_empty(), "signed_in": is_in}))
+        .json(Standing { token_wanted: !token.is_empty(), signed_in: is_in })
 }
 
-#[derive(Deserialize)]
+/// What a session begins with.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct SignIn {
+    /// admin.token of the settings.
     token: String,
 }
 
-/// Begins a session for who shows the token.
+/// What became of a session.
+#[derive(Serialize, ToSchema)]
+#[schema(as = SessionChange)]
+struct Signed {
+    /// Whether it goes on.
+    signed_in: bool,
+}
+
+/// Begin a session by admin.token.
+#[utoipa::path(
+    post, path = "/dashboard/session", operation_id = "signIn",
+    request_body(
+        content = SignIn, content_type = "application/json", example = json!({"token": "example"}),
+    ),
+    responses(
+        (status = 200, description = "The cookie of a session, for 12 hours.", body = Signed),
+        (status = 400, response = shared::Error),
+        (status = 409, response = shared::Error),
+        (status = 415, response = shared::Error),
+    ),
+)]
 pub async fn sign_in(
     gateway: Data<Gateway>,
     request: HttpRequest,
@@ -100,17 +156,25 @@ pub async fn sign_in(
     let value = Sessions::of(token).begin(gateway.clock.wall_ms());
     HttpResponse::Ok()
         .insert_header((SET_COOKIE, cookie(&value, LASTS)))
-        .json(json!({"signed_in": true}))
+        .json(Signed { signed_in: true })
 }
 
-/// Ends this browser's session.
+/// End this browser's session.
+#[utoipa::path(
+    post, path = "/dashboard/session/end", operation_id = "signOut",
+    request_body(content = Object, content_type = "application/json", example = json!({})),
+    responses(
+        (status = 200, description = "The cookie is gone.", body = Signed),
+        (status = 415, response = shared::Error),
+    ),
+)]
 pub async fn sign_out(request: HttpRequest) -> HttpResponse {
     if !is_json(&request) {
         return error(HttpResponse::UnsupportedMediaType(), "ask with application/json");
     }
     HttpResponse::Ok()
         .insert_header((SET_COOKIE, cookie("", Duration::ZERO)))
-        .json(json!({"signed_in": false}))
+        .json(Signed { signed_in: false })
 }
 
 /// No script reads it, and no other site's page has it sent.
@@ -119,7 +183,17 @@ fn cookie(value: &str, lasts: Duration) -> String {
     format!("{COOKIE}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}")
 }
 
-/// The document of the whole system, once a second, as server-sent events.
+/// The document of the whole system once a second, as server-sent events.
+#[utoipa::path(
+    get, path = "/api/v1/live", operation_id = "watch", extensions(("x-endless" = json!(true))),
+    responses(
+        (
+            status = 200, description = "Events without an end.",
+            body = String, content_type = "text/event-stream",
+        ),
+        (status = 503, response = shared::Away),
+    ),
+)]
 pub async fn live(gateway: Data<Gateway>) -> HttpResponse {
     match Live::watch(&gateway) {
         Some(events) => HttpResponse::Ok()

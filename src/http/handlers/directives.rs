@@ -27,9 +27,9 @@ pub const STEERING_HEADERS: [&str; 6] =
     ["cache-control", "pragma", X_CACHE_TTL, X_CACHE_NAMESPACE, X_CACHE_TAGS, X_FIELDS];
 
 /// Longest namespace, in bytes.
-const MAX_NAMESPACE: usize = 128;
+pub const MAX_NAMESPACE: usize = 128;
 /// Longest tag, in bytes.
-const MAX_TAG: usize = 128;
+pub const MAX_TAG: usize = 128;
 
 /// What a request asks of the cache.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -9,7 +9,6 @@ mod kept;
 
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use serde_json::json;
 
 use self::answer::{Explanation, hex};
 use self::kept::{find_kept, nearest_miss};
@@ -17,18 +16,40 @@ use super::call::own_labels;
 use super::directives::Directives;
 use super::proxy;
 use super::reading::{Reading, Understood};
-use super::submitted::{Mistake, Submitted, client_of};
+use super::submitted::{Described, Mistake, Submitted, client_of};
 use crate::canonical::Profile;
 use crate::embeddings::{Split, split};
 use crate::http::body;
+use crate::http::error_body::ErrorBody;
 use crate::http::gateway::Gateway;
 use crate::http::in_force::InForce;
+use crate::http::openapi::shared;
+use crate::http::operations::EXPLAIN_PATH;
 use crate::http::recall::Meaning;
 
 /// A request in JSON is longer than the request.
 const MOST_TIMES_THE_BODY: usize = 2;
 
-/// Answers with what the submitted request means.
+/// What a request would get, and why.
+///
+/// A dry run in the scope of the credentials it is given: nothing goes upstream, nothing is kept.
+#[utoipa::path(
+    post, path = EXPLAIN_PATH, operation_id = "explain", tag = "cache",
+    request_body(content = Described, content_type = "application/json", example = json!({
+        "path": "/v1/chat/completions",
+        "headers": {"authorization": "Bearer sk-example"},
+        "body": {"model": "example", "messages": [{"role": "user", "content": "Hello"}]},
+    })),
+    responses(
+        (
+            status = 200, body = Explanation,
+            description = "Route, scope, key, what counts and what does not, and what would come.",
+        ),
+        (status = 400, response = shared::Error),
+        (status = 408, response = shared::Error),
+        (status = 413, response = shared::Error),
+    ),
+)]
 pub async fn explain(
     gateway: Data<Gateway>,
     request: HttpRequest,
@@ -47,11 +68,9 @@ pub async fn explain(
     };
     match explained {
         Ok(explanation) => HttpResponse::Ok().json(explanation),
-        Err(Mistake { field, reason }) => HttpResponse::BadRequest().json(json!({"error": {
-            "message": format!("{field}: {reason}"),
-            "type": "invalid_request_error",
-            "param": field,
-        }})),
+        Err(Mistake { field, reason }) => {
+            HttpResponse::BadRequest().json(ErrorBody::of_field(&field, &reason))
+        }
     }
 }
 

@@ -9,14 +9,26 @@ use anteroom_actors::message::ask;
 use anteroom_actors::scaler::ObserveReplicas;
 
 use crate::http::gateway::Gateway;
-use crate::http::operations::error;
+use crate::http::openapi::shared;
+use crate::http::operations::{METRICS_PATH, error};
 use crate::telemetry::Exposition;
 
 /// Longest wait for the scaler, which answers at once.
 const REPLICAS_WITHIN: Duration = Duration::from_millis(500);
 
-/// All metrics. Brings the actors' and the upstreams' numbers into the registry first.
+/// All metrics, for Prometheus.
+#[utoipa::path(
+    get, path = METRICS_PATH, operation_id = "metrics",
+    responses(
+        (
+            status = 200, description = "In the text form, or in OpenMetrics where that is accepted.",
+            content((String = "text/plain"), (String = "application/openmetrics-text")),
+        ),
+        (status = 500, response = shared::Away),
+    ),
+)]
 pub async fn show(gateway: Data<Gateway>, request: HttpRequest) -> HttpResponse {
+    // The actors' and the upstreams' numbers are brought into the registry first.
     for upstream in gateway.upstreams.health() {
         gateway.metrics.refresh_upstream(upstream.name, upstream.retries, upstream.is_open);
     }

@@ -13,6 +13,7 @@ pub mod dashboard;
 mod directives;
 mod embeddings_items;
 mod embeddings_list;
+pub mod entry;
 pub mod explain;
 mod flight;
 pub mod forward;
@@ -37,4 +38,4 @@ pub mod unasked;
 mod under_way;
 pub mod warming;
 
-pub use directives::STEERING_HEADERS;
+pub use directives::{MAX_NAMESPACE, MAX_TAG, STEERING_HEADERS};

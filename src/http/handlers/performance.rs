@@ -3,22 +3,38 @@
 use actix_web::HttpRequest;
 use actix_web::HttpResponse;
 use actix_web::web::Data;
-use serde_json::json;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
+use crate::http::error_body::ErrorBody;
 use crate::http::gateway::Gateway;
+use crate::http::openapi::shared;
+use crate::http::operations::PERFORMANCE_PATH;
 use crate::http::performance::{Performance, Status, gather};
 use crate::telemetry::Window;
 
-/// The document, over the window that the query names. 503 only while the gateway stops.
+/// The whole system in one document.
+#[utoipa::path(
+    get, path = PERFORMANCE_PATH, operation_id = "performance",
+    params((
+        "window" = inline(Option<AskedWindow>), Query,
+        description = "Over how long a time traffic is told.", example = "1h",
+    )),
+    responses(
+        (
+            status = 200, body = Performance,
+            description = "Each part with its status, and why where it is not ok.",
+        ),
+        (status = 400, response = shared::Error),
+        (status = 503, description = "The gateway stops; the same document.", body = Performance),
+    ),
+)]
 pub async fn show(gateway: Data<Gateway>, request: HttpRequest) -> HttpResponse {
     let window = match window_of(request.query_string()) {
         Ok(window) => window,
         Err((field, reason)) => {
-            return HttpResponse::BadRequest().json(json!({"error": {
-                "message": format!("{field}: {reason}"),
-                "type": "invalid_request_error",
-                "param": field,
-            }}));
+            return HttpResponse::BadRequest().json(ErrorBody::of_field(&field, &reason));
         }
     };
     let in_force = gateway.in_force();
@@ -30,6 +46,19 @@ pub async fn show(gateway: Data<Gateway>, request: HttpRequest) -> HttpResponse 
     };
     response.insert_header(("Cache-Control", "no-store")).json(document)
 }
+
+/// The window that a query names.
+enum AskedWindow {}
+
+impl PartialSchema for AskedWindow {
+    fn schema() -> RefOr<Schema> {
+        let text = ObjectBuilder::new().schema_type(Type::String);
+        let text = text.enum_values(Some(Window::ALL.map(Window::label)));
+        text.default(Some(Window::default().label().into())).into()
+    }
+}
+
+impl ToSchema for AskedWindow {}
 
 /// Returns the window that a query asks for.
 ///

@@ -16,6 +16,7 @@ use super::conversing::{ANSWER, OpenTurn, restarting};
 use crate::canonical::{ErrorForm, Profile};
 use crate::forms::{WholeEvents, answers_message, events, events_to_object};
 use crate::http::error::ApiError;
+use crate::http::error_body::ErrorBody;
 use crate::http::worker::Worker;
 use crate::upstream::sse::Events;
 
@@ -184,8 +185,7 @@ fn is_done(event: &[u8]) -> bool {
 
 /// Returns the event that says what went wrong, in the chat API's form.
 fn failure(error: &ApiError) -> Bytes {
-    let error = serde_json::json!({
-        "error": {"message": error.to_string(), "type": "api_error", "param": null, "code": error.label()}
-    });
+    let error = ErrorBody::open_ai(error.label(), "api_error", error.to_string());
+    let error = serde_json::to_string(&error).unwrap_or_default();
     Bytes::from(format!("data: {error}\n\n"))
 }

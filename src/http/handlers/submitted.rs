@@ -8,10 +8,14 @@ use actix_web::http::{Method, Uri};
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 use crate::http::access::Client;
 use crate::http::access::shown::{self, Shown};
 use crate::http::in_force::InForce;
+
+/// The members of a description.
+const MEMBERS: [&str; 5] = ["method", "path", "headers", "body", "body_text"];
 
 /// Most headers.
 const MAX_HEADERS: usize = 256;
@@ -31,6 +35,29 @@ impl Mistake {
     }
 }
 
+/// A request, as it would come on the API listener.
+// [`Submitted::read`] reads it member by member, to say which of them is wrong, and keeps the body's
+// own bytes.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "what is described; it is read by hand")]
+pub(super) struct Described {
+    /// Its method.
+    #[schema(nullable = false, default = "POST")]
+    method: Option<String>,
+    /// Its path and query.
+    #[schema(pattern = "^/")]
+    path: String,
+    /// Its headers, each with one value or several.
+    #[schema(nullable = false)]
+    headers: Option<BTreeMap<String, Values>>,
+    /// Its body, as JSON; it goes as it is written.
+    body: Option<serde_json::Value>,
+    /// In place of the body, what is no JSON.
+    #[schema(nullable = false)]
+    body_text: Option<String>,
+}
+
 /// A request.
 #[derive(Debug)]
 pub(super) struct Submitted {
@@ -41,8 +68,9 @@ pub(super) struct Submitted {
 }
 
 /// One value or several of a header.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(untagged)]
+#[schema(as = HeaderValues)]
 enum Values {
     One(String),
     Several(Vec<String>),
@@ -58,10 +86,9 @@ impl Submitted {
         let fields: BTreeMap<String, &RawValue> = serde_json::from_slice(text).map_err(|_| {
             Mistake::new("the request", "must be a JSON object with path, method, headers, body")
         })?;
-        let known = ["method", "path", "headers", "body", "body_text"];
-        if let Some(other) = fields.keys().find(|name| !known.contains(&name.as_str())) {
+        if let Some(other) = fields.keys().find(|name| !MEMBERS.contains(&name.as_str())) {
             let name: String = other.chars().take(64).collect();
-            return Err(Mistake::new(name, format!("unknown; known are {}", known.join(", "))));
+            return Err(Mistake::new(name, format!("unknown; known are {}", MEMBERS.join(", "))));
         }
         let text_of = |name: &str| match fields.get(name) {
             None => Ok(None),
@@ -129,6 +156,8 @@ pub(super) fn client_of(
 
 #[cfg(test)]
 mod tests {
+    use utoipa::PartialSchema as _;
+
     use super::*;
 
     #[test]
@@ -140,6 +169,15 @@ mod tests {
         assert_eq!(read.headers.len(), 3);
         let read = Submitted::read(br#"{"path":"/v1/x","method":"GET","body_text":"a\nb"}"#);
         assert_eq!(read.unwrap().body, "a\nb");
+    }
+
+    #[test]
+    fn each_member_is_described() {
+        let schema = serde_json::to_value(Described::schema()).unwrap();
+        let described: Vec<&String> = schema["properties"].as_object().unwrap().keys().collect();
+        let mut members = MEMBERS;
+        members.sort_unstable();
+        assert_eq!(described, members);
     }
 
     #[test]

@@ -8,18 +8,20 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use anteroom_actors::message::ask;
 use anteroom_actors::origin::OriginCall;
-use anteroom_actors::warming::{ObserveWarming, Progress, Record, WarmNow, WarmingState};
-use serde::Deserialize;
+use anteroom_actors::warming::{ObserveWarming, Standing, WarmNow, WarmingState};
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::cache_admin::is_json;
-use super::submitted::{Mistake, Submitted, client_of};
+use super::submitted::{Described, Mistake, Submitted, client_of};
 use super::unasked::described;
 use crate::http::body;
+use crate::http::error_body::ErrorBody;
 use crate::http::gateway::Gateway;
-use crate::http::operations::error;
-use crate::http::performance::rounded;
+use crate::http::openapi::shared;
+use crate::http::operations::{WARMING_PATH, error};
+use crate::http::performance::{ErrandShown, WarmingShown};
 
 /// Longest wait for the actor, which answers at once.
 const DEADLINE: Duration = Duration::from_secs(1);
@@ -32,26 +34,117 @@ const MAX_BODY: usize = 16 * 1024 * 1024;
 /// Longest wait for it.
 const BODY_WITHIN: Duration = Duration::from_secs(10);
 
-/// Patterns, queue, ledger and budget. Names answers by their keys: nothing of a request.
+/// What there is to tell of warming.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[schema(as = WarmingPage)]
+enum Page<'a> {
+    Off(Off),
+    On(Box<Whole<'a>>),
+}
+
+/// Warming is off.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = WarmingOff)]
+struct Off {
+    /// False.
+    enabled: bool,
+}
+
+/// All of warming.
+#[derive(Serialize, ToSchema)]
+#[schema(as = WarmingWhole)]
+struct Whole<'a> {
+    /// True.
+    enabled: bool,
+    #[serde(flatten)]
+    shown: WarmingShown,
+    /// Requests of the settings whose answers are kept ready always.
+    critical: Vec<CriticalShown<'a>>,
+    /// What operators have asked for of late.
+    errands: Vec<ErrandShown>,
+}
+
+/// A request whose answer is kept ready always.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Critical)]
+struct CriticalShown<'a> {
+    /// Its place in the settings, from 0.
+    position: usize,
+    /// Its answer's key, as 64 hexadecimal digits.
+    key: String,
+    /// Its method.
+    method: &'a str,
+    /// Its path and query.
+    path: &'a str,
+    /// Whether L1 holds the answer, as far as is known.
+    ready: bool,
+    /// Tries that failed since the last that did not.
+    failures: u32,
+    /// When it is looked after next, in milliseconds from now; 0 while it is.
+    next_in_ms: u64,
+}
+
+/// Patterns, queue, ledger, budget, critical requests and errands of warming.
+#[utoipa::path(
+    get, path = WARMING_PATH, operation_id = "warming",
+    responses(
+        (
+            status = 200, body = Page,
+            description = "Names answers by their keys; nothing of a request.",
+        ),
+        (status = 503, response = shared::Away),
+    ),
+)]
 pub async fn show(gateway: Data<Gateway>) -> HttpResponse {
     if !gateway.in_force().settings.warming.enabled {
-        return HttpResponse::Ok().json(json!({"enabled": false}));
+        return HttpResponse::Ok().json(Page::Off(Off { enabled: false }));
     }
     match ask(&gateway.topology.warming.observe, ObserveWarming, DEADLINE).await {
-        Ok(state) => HttpResponse::Ok().json(state_json(&gateway, &state)),
+        Ok(state) => HttpResponse::Ok().json(Page::On(Box::new(Whole::of(&gateway, &state)))),
         Err(_gone) => away(),
     }
 }
 
-/// The body of [`warm`].
-#[derive(Deserialize)]
+/// What is to be had ready.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = Wanted)]
 struct Wanted<'a> {
+    /// The requests, 1 to 1,000 of them.
     #[serde(borrow)]
+    #[schema(value_type = Vec<Described>, min_items = 1, max_items = 1000)]
     requests: Vec<&'a RawValue>,
 }
 
-/// Has answers ready, now. All requests are right, or none is warmed.
+/// Have answers ready for requests, now.
+///
+/// All requests are right, or none is warmed.
+#[utoipa::path(
+    post, path = WARMING_PATH, operation_id = "warm",
+    request_body(content = Wanted, content_type = "application/json", example = json!({
+        "requests": [{
+            "path": "/v1/chat/completions",
+            "body": {
+                "model": "example",
+                "messages": [{"role": "user", "content": "What is an anteroom?"}],
+            },
+        }],
+    })),
+    responses(
+        (
+            status = 202, body = ErrandShown,
+            description = "They are queued, as one errand; GET tells how far it is.",
+        ),
+        (status = 400, response = shared::Error),
+        (status = 408, response = shared::Error),
+        (status = 409, response = shared::Error),
+        (status = 413, response = shared::Error),
+        (status = 415, response = shared::Error),
+        (status = 503, response = shared::Away),
+    ),
+)]
 pub async fn warm(
     gateway: Data<Gateway>,
     request: HttpRequest,
@@ -85,7 +178,7 @@ pub async fn warm(
                 requests = progress.total,
                 "asked to warm"
             );
-            HttpResponse::Accepted().json(progress_json(&progress))
+            HttpResponse::Accepted().json(ErrandShown::of(&progress))
         }
         Err(_gone) => away(),
     }
@@ -121,125 +214,30 @@ async fn calls(gateway: &Gateway, text: &[u8]) -> Result<Vec<Arc<OriginCall>>, M
 
 fn away() -> HttpResponse {
     let text = "warming does not answer; its actor is being made anew";
-    HttpResponse::ServiceUnavailable()
-        .json(json!({"error": {"message": text, "type": "api_error"}}))
+    HttpResponse::ServiceUnavailable().json(ErrorBody::away(text))
 }
 
-fn state_json(gateway: &Gateway, state: &WarmingState) -> Value {
-    let hottest: Vec<Value> = state
-        .hottest
-        .iter()
-        .map(|(key, requests)| json!({"key": key.to_hex(), "requests": rounded(*requests)}))
-        .collect();
-    let errands: Vec<Value> = state.errands.iter().map(progress_json).collect();
-    let (keys, contexts, bytes) = state.patterns;
-    json!({
-        "enabled": true,
-        "paused": state.paused,
-        "patterns": {
-            "learned": state.counts.learned, "keys": keys, "sequences": contexts, "bytes": bytes,
-            "hottest": hottest,
-        },
-        "queue": queue_json(state),
-        "ledger": ledger_json(state),
-        "budget": budget_json(gateway, state),
-        "requests": requests_json(state),
-        "critical": critical_json(state),
-        "errands": errands,
-    })
+impl<'a> Whole<'a> {
+    fn of(gateway: &Gateway, state: &'a WarmingState) -> Self {
+        Self {
+            enabled: true,
+            shown: WarmingShown::of(gateway, state).with_hottest(state),
+            critical: state.critical.iter().enumerate().map(CriticalShown::of).collect(),
+            errands: state.errands.iter().map(ErrandShown::of).collect(),
+        }
+    }
 }
 
-/// Returns the state without what names single answers and requests.
-pub(in crate::http) fn summary_json(gateway: &Gateway, state: &WarmingState) -> Value {
-    let (keys, contexts, bytes) = state.patterns;
-    json!({
-        "paused": state.paused,
-        "patterns": {
-            "learned": state.counts.learned, "keys": keys, "sequences": contexts, "bytes": bytes,
-        },
-        "queue": queue_json(state),
-        "ledger": ledger_json(state),
-        "budget": budget_json(gateway, state),
-        "requests": requests_json(state),
-    })
-}
-
-fn queue_json(state: &WarmingState) -> Value {
-    json!({
-        "lookups": {"waiting": state.waiting.0, "under_way": state.under_way.0},
-        "calls": {"waiting": state.waiting.1, "under_way": state.under_way.1},
-        "given_up": state.counts.given_up,
-    })
-}
-
-fn requests_json(state: &WarmingState) -> Value {
-    json!({
-        "known": state.requests.0, "bytes": state.requests.1, "not_known": state.counts.unknown,
-    })
-}
-
-fn ledger_json(state: &WarmingState) -> Value {
-    let buckets: Vec<Value> = state
-        .buckets
-        .iter()
-        .map(|(kind, from, record)| {
-            let Record { used, wasted, .. } = *record;
-            json!({
-                "kind": kind, "confidence_from": from, "used": rounded(used),
-                "wasted": rounded(wasted), "precision": record.precision().map(rounded),
-            })
-        })
-        .collect();
-    json!({
-        "done": state.tally.done,
-        "used": state.tally.used,
-        "wasted": state.tally.wasted,
-        "calls": state.counts.calls,
-        "promoted": state.counts.promoted,
-        "failed": state.counts.failed,
-        "trials": state.counts.trials,
-        "share_of_l1": rounded(state.warm_share),
-        "kinds": buckets,
-    })
-}
-
-fn budget_json(gateway: &Gateway, state: &WarmingState) -> Value {
-    let (minute, day, micros) = state.spent;
-    let bounds = state.budget;
-    let money = |micros: u64| crate::savings::Money::from_micros(micros).to_string();
-    json!({
-        "calls_per_minute": {"spent": minute, "most": bounds.calls_a_minute},
-        "calls_per_day": {"spent": day, "most": bounds.calls_a_day},
-        "money_per_day": {
-            "spent": money(micros), "most": money(bounds.micros_a_day),
-            "currency": gateway.savings.currency(),
-        },
-        "share": super::scaling::part_of_one(state.budget_share),
-        "held_back_by": state.held_back_by.map(|spent| spent.label()),
-    })
-}
-
-fn critical_json(state: &WarmingState) -> Vec<Value> {
-    let one = |(position, (call, standing)): (usize, &(Arc<OriginCall>, _))| {
-        let standing: &anteroom_actors::warming::Standing = standing;
-        json!({
-            "position": position,
-            "key": call.key.to_hex(),
-            "method": call.method,
-            "path": call.target,
-            "ready": standing.is_ready,
-            "failures": standing.failures,
-            "next_in_ms": standing.next_in_ms,
-        })
-    };
-    state.critical.iter().enumerate().map(one).collect()
-}
-
-fn progress_json(progress: &Progress) -> Value {
-    let Progress { number, total, ready, called, failed } = *progress;
-    json!({
-        "errand": number,
-        "state": if progress.is_over() { "done" } else { "under_way" },
-        "total": total, "ready": ready, "called": called, "failed": failed,
-    })
+impl<'a> CriticalShown<'a> {
+    fn of((position, (call, standing)): (usize, &'a (Arc<OriginCall>, Standing))) -> Self {
+        Self {
+            position,
+            key: call.key.to_hex(),
+            method: &call.method,
+            path: &call.target,
+            ready: standing.is_ready,
+            failures: standing.failures,
+            next_in_ms: standing.next_in_ms,
+        }
+    }
 }

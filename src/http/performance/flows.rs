@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use anteroom_actors::model::Encoding;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{AWAY, Gathered, Part, ratio, rounded};
 use crate::savings::Saved;
 use crate::telemetry::Looked;
 
 /// Bytes of bodies, before and after.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, ToSchema)]
 pub struct Bodies {
     /// Before.
     pub original_bytes: u64,
@@ -19,30 +20,33 @@ pub struct Bodies {
 }
 
 /// Answers of cached routes, before and after they were encoded.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Compression {
     /// All of them.
     #[serde(flatten)]
     pub all: Bodies,
     /// Part of the bytes that was spared; null without any.
+    #[schema(required)]
     pub spared_ratio: Option<f64>,
     /// By encoding: `identity`, `gzip`, `br`.
     pub encodings: BTreeMap<&'static str, Bodies>,
 }
 
 /// Whole JSON answers of upstreams, before and after white space and the like were taken out.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Payload {
     /// Bytes as they came.
     pub original_bytes: u64,
     /// Bytes as they were kept and sent on.
     pub reshaped_bytes: u64,
     /// Part of the bytes that was spared; null without any.
+    #[schema(required)]
     pub spared_ratio: Option<f64>,
 }
 
 /// Sums of what was saved and spent. Money is text, exact to the millionth.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = Saved)]
 pub struct SavedShown {
     /// Upstream calls that were not made.
     pub calls: u64,
@@ -61,7 +65,7 @@ pub struct SavedShown {
 }
 
 /// What the cache saved.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Savings {
     /// Currency of all money.
     pub currency: String,
@@ -70,6 +74,7 @@ pub struct Savings {
     /// Since the start.
     pub total: SavedShown,
     /// In the window.
+    #[schema(required)]
     pub window: Option<SavedShown>,
 }
 

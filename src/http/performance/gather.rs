@@ -8,11 +8,10 @@ use anteroom_actors::scaler::ObserveScaling;
 use anteroom_actors::warming::ObserveWarming;
 use anteroom_actors::wiring::SystemHealth;
 use futures_util::future::join5;
-use serde_json::Value;
 
 use super::traffic::UpstreamShown;
+use super::{ScalingShown, WarmingShown};
 use crate::http::gateway::Gateway;
-use crate::http::handlers::{scaling, warming};
 use crate::http::in_force::InForce;
 use crate::savings::Saved;
 use crate::telemetry::{Looked, ObserveWindow, Window};
@@ -25,13 +24,13 @@ const DECISIONS: usize = 10;
 
 /// What became of asking a part that may be off.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Found {
+pub enum Found<T> {
     /// It is off by the settings.
     Off,
     /// It did not answer.
     Away,
     /// Its numbers, and why it is not well, where it is not.
-    There(Value, Option<String>),
+    There(T, Option<String>),
 }
 
 /// What the document is made of.
@@ -52,9 +51,9 @@ pub struct Gathered<'a> {
     /// What requests and answers under way hold.
     pub budget: BudgetReport,
     /// Warming.
-    pub warming: Found,
+    pub warming: Found<WarmingShown>,
     /// Scaling.
-    pub scaling: Found,
+    pub scaling: Found<ScalingShown>,
     /// What was saved and spent since `since_ms`.
     pub saved: Saved,
     /// The start, in milliseconds since the Unix epoch.
@@ -108,27 +107,27 @@ pub async fn gather<'a>(
     }
 }
 
-async fn warming_of(gateway: &Gateway, in_force: &InForce) -> Found {
+async fn warming_of(gateway: &Gateway, in_force: &InForce) -> Found<WarmingShown> {
     if !in_force.settings.warming.enabled {
         return Found::Off;
     }
     match ask(&gateway.topology.warming.observe, ObserveWarming, DEADLINE).await {
         Ok(state) => {
             let ill = state.paused.then(|| "paused: memory is short".to_owned());
-            Found::There(warming::summary_json(gateway, &state), ill)
+            Found::There(WarmingShown::of(gateway, &state), ill)
         }
         Err(_gone) => Found::Away,
     }
 }
 
-async fn scaling_of(gateway: &Gateway, in_force: &InForce) -> Found {
+async fn scaling_of(gateway: &Gateway, in_force: &InForce) -> Found<ScalingShown> {
     let Some(settings) = in_force.settings.scaler() else { return Found::Off };
     let gates = &gateway.topology.gates;
     match ask(&gateway.topology.scaler.observe, ObserveScaling, DEADLINE).await {
         Ok(mut report) => {
             let older = report.decisions.len().saturating_sub(DECISIONS);
             report.decisions.drain(..older);
-            Found::There(scaling::report_json(settings.mode.label(), gates, &report), None)
+            Found::There(ScalingShown::of(settings.mode.label(), gates, &report), None)
         }
         Err(_gone) => Found::Away,
     }

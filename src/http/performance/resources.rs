@@ -8,31 +8,50 @@ use anteroom_actors::model::{Level as CacheLevel, Outcome, PressureState};
 use anteroom_actors::watchdog::{CRITICAL_FROM, ELEVATED_FROM};
 use anteroom_actors::wiring::ActorHealth;
 use serde::Serialize;
-use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::traffic::{Times, times_of};
-use super::{Found, Gathered, Part, ratio};
+use super::{Found, Gathered, Part, Standing, ratio};
+use crate::http::openapi::words;
 use crate::telemetry::Looked;
 
 /// One cache level.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Level {
     /// Requests of the window that asked it; those it was not asked for, because a level before it
     /// had the answer, do not count.
+    #[schema(required, extensions(("x-performance" = json!({"of": "cache", "unit": "requests"}))))]
     pub asked: Option<u64>,
     /// Those it answered.
+    #[schema(required, extensions(("x-performance" = json!({"of": "cache", "unit": "requests"}))))]
     pub hits: Option<u64>,
     /// Hits of those asked; null without any.
+    #[schema(required, extensions(("x-performance" = json!({"of": "cache", "unit": "ratio"}))))]
     pub hit_ratio: Option<f64>,
     /// How long asking took; hits by leases of L1 ask nobody and are not among them.
+    #[schema(required)]
     pub lookups: Option<Times>,
     /// The level's own numbers, as in `/health/actors`: present values, and counts since its actor's
     /// start.
     pub counters: BTreeMap<&'static str, u64>,
 }
 
+/// The cache levels.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct Levels {
+    /// In memory.
+    pub l1: LevelPart,
+    /// In Redis.
+    pub l2: LevelPart,
+    /// In the database.
+    pub l3: LevelPart,
+}
+
+// The macro that describes knows a part by one name only, not by that of its numbers, too.
+type LevelPart = Part<Level>;
+
 /// The process's memory, in bytes.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Memory {
     /// What lies in memory.
     pub resident_bytes: u64,
@@ -41,30 +60,37 @@ pub struct Memory {
     /// What may lie in memory.
     pub limit_bytes: u64,
     /// The former's part of the latter.
+    #[schema(required)]
     pub used_ratio: Option<f64>,
     /// Most that lay in memory in the last hour.
     pub peak_bytes: u64,
     /// `nominal`, `elevated`, `critical`.
+    #[schema(value_type = words::Pressure)]
     pub pressure: &'static str,
     /// Where pressure begins, as parts of the limit.
     pub bands: Bands,
     /// The last round of cleaning.
+    #[schema(required)]
     pub last_cleaning: Option<CleaningShown>,
     /// What requests and answers under way hold.
     pub under_way: BudgetShown,
 }
 
 /// Where pressure begins.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = PressureBands)]
 pub struct Bands {
     /// `elevated`.
+    #[schema(required)]
     pub elevated_from: Option<f64>,
     /// `critical`.
+    #[schema(required)]
     pub critical_from: Option<f64>,
 }
 
 /// What a round of cleaning came to, in bytes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Cleaning)]
 pub struct CleaningShown {
     /// What was to go.
     pub asked_bytes: u64,
@@ -75,9 +101,11 @@ pub struct CleaningShown {
 }
 
 /// Bytes for requests and answers under way.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = MemoryUnderWay)]
 pub struct BudgetShown {
     /// What there is; null without a bound.
+    #[schema(required)]
     pub total_bytes: Option<u64>,
     /// What is reserved.
     pub reserved_bytes: u64,
@@ -92,27 +120,42 @@ pub struct BudgetShown {
 }
 
 /// One actor.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = ActorSummary)]
 pub struct ActorShown {
     /// Its name.
     pub name: String,
     /// `running`, `degraded`, `restarting`, `disabled`.
+    #[schema(value_type = words::ActorState)]
     pub state: &'static str,
     /// Work that it has accepted and not finished.
     pub pending: u64,
     /// How often it was re-created.
     pub restarts: u64,
     /// Milliseconds since its last heartbeat.
+    #[schema(required)]
     pub heartbeat_age_ms: Option<u64>,
     /// Its last error.
+    #[schema(required)]
     pub last_error: Option<String>,
     /// Whether it is degraded or being re-created.
     #[serde(skip)]
     pub is_ill: bool,
 }
 
-pub(super) fn levels(gathered: &Gathered<'_>) -> BTreeMap<&'static str, Part<Level>> {
-    CacheLevel::ALL.map(|level| (level.label(), level_part(gathered, level))).into()
+pub(super) fn levels(gathered: &Gathered<'_>) -> Levels {
+    let [l1, l2, l3] = CacheLevel::ALL.map(|level| level_part(gathered, level));
+    Levels { l1, l2, l3 }
+}
+
+impl Levels {
+    /// Returns how each of them is, by name.
+    pub(super) fn standings(&self) -> [(&'static str, &Standing); 3] {
+        let parts = [&self.l1, &self.l2, &self.l3].map(|part| &part.standing);
+        let [l1, l2, l3] = CacheLevel::ALL.map(CacheLevel::label);
+        let [of_l1, of_l2, of_l3] = parts;
+        [(l1, of_l1), (l2, of_l2), (l3, of_l3)]
+    }
 }
 
 fn level_part(gathered: &Gathered<'_>, level: CacheLevel) -> Part<Level> {
@@ -195,7 +238,7 @@ pub(super) fn memory(gathered: &Gathered<'_>) -> Part<Memory> {
     }
 }
 
-pub(super) fn found(found: &Found, why_off: &str) -> Part<Value> {
+pub(super) fn found<T: Clone>(found: &Found<T>, why_off: &str) -> Part<T> {
     match found {
         Found::Off => Part::disabled(why_off),
         Found::Away => Part::degraded("its actor does not answer", None),

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use anteroom_actors::model::{Level, Outcome};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{AWAY, Gathered, Part, ratio, rounded};
+use crate::http::openapi::words;
 use crate::telemetry::{Histogram, Looked, RELATIVE_ERROR, Stretch, Summary};
 
 /// Requests of the window.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Requests {
     /// Answered requests.
     pub total: u64,
@@ -18,6 +20,7 @@ pub struct Requests {
     pub per_second: f64,
     /// Part of the requests that could be answered from the cache (hits, stale, misses, coalesced)
     /// and were: hits and stale ones. Null without any.
+    #[schema(required)]
     pub hit_ratio: Option<f64>,
     /// Requests by outcome.
     pub outcomes: BTreeMap<&'static str, u64>,
@@ -28,7 +31,7 @@ pub struct Requests {
 }
 
 /// Times of a kind, in milliseconds. All but `mean_ms` and `max_ms` may be off by `relative_error`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Times {
     /// How many there were.
     pub count: u64,
@@ -49,11 +52,13 @@ pub struct Times {
 }
 
 /// Times of one route and outcome.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct RouteTimes {
     /// The route; null stands for all.
+    #[schema(required)]
     pub route: Option<String>,
     /// How they were answered.
+    #[schema(value_type = words::Outcome)]
     pub outcome: &'static str,
     /// The times.
     #[serde(flatten)]
@@ -61,18 +66,20 @@ pub struct RouteTimes {
 }
 
 /// How long answers' heads took, from the request's arrival.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct ResponseTimes {
     /// How far from the truth a percentile may be, as a part of it.
     pub relative_error: f64,
     /// All requests; null without any.
+    #[schema(required)]
     pub all: Option<Times>,
     /// By outcome over all routes, then by route and outcome. What did not occur is not there.
     pub by_route: Vec<RouteTimes>,
 }
 
 /// Calls of upstreams that requests led.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = UpstreamCalls)]
 pub struct Calls {
     /// Calls of which an answer's head came.
     pub answered: u64,
@@ -81,13 +88,15 @@ pub struct Calls {
     /// The same by the failure's label.
     pub failures: BTreeMap<&'static str, u64>,
     /// Time to the head; null without any.
+    #[schema(required)]
     pub times: Option<Times>,
     /// The upstreams, since the start.
     pub upstreams: Vec<UpstreamShown>,
 }
 
 /// One upstream.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Upstream)]
 pub struct UpstreamShown {
     /// Its name.
     pub name: String,

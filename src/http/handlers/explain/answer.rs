@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use anteroom_actors::model::Form;
 use serde::Serialize;
-use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::super::directives::Directives;
 use super::kept::{KeptAnswer, NearestMiss};
@@ -12,47 +12,122 @@ use crate::canonical::{Canonical, Profile};
 use crate::http::routes::Route;
 use crate::settings;
 
-/// All that is told; times in seconds.
-#[derive(Debug, Default, Serialize)]
+/// What a request means and would get; times in seconds.
+#[derive(Debug, Default, Serialize, ToSchema)]
 pub(super) struct Explanation {
     /// Name of the route.
     route: String,
+    /// Its API profile.
     profile: &'static str,
+    /// Its upstream.
     upstream: String,
     /// Who shares the answer, as hexadecimal digits; empty where all do.
+    #[schema(required)]
     pub(super) scope: Option<String>,
+    /// The part of the scope; empty for the whole.
+    #[schema(required)]
     pub(super) namespace: Option<String>,
     /// What the settings say of the route.
+    #[schema(required, value_type = Option<Object>)]
     pub(super) policy: Option<settings::Route>,
-    pub(super) directives: Option<Value>,
+    /// What the request asks of the cache.
+    #[schema(required)]
+    pub(super) directives: Option<DirectivesTold>,
+    /// The answer's key, as 64 hexadecimal digits.
+    #[schema(required)]
     pub(super) key: Option<String>,
     /// Why it bypasses the cache or is refused; a token.
+    #[schema(required)]
     reason: Option<String>,
+    /// `object`, `stream`, or `stream without usage`.
+    #[schema(required)]
     pub(super) form: Option<&'static str>,
+    /// The model that is asked.
+    #[schema(required)]
     pub(super) model: Option<String>,
     /// The top-level members of the body that count.
     pub(super) counted: Vec<String>,
+    /// Those that do not, and why.
     pub(super) left_out: Vec<LeftOut>,
     /// The headers of the request that count.
     pub(super) keyed_headers: Vec<String>,
     /// What the answer can be purged by.
     pub(super) labels: Vec<&'static str>,
-    /// What would come: `hit L1`, `hit L2`, `hit L3`, `stale`, `miss`, `bypass`, `refused`.
+    /// What would come; `in items`: each input of the list on its own.
+    #[schema(value_type = Would)]
     would: String,
     /// Where the stale answer lies.
+    #[schema(required)]
     level: Option<&'static str>,
+    /// The kept answer's status code.
+    #[schema(required)]
     status: Option<u16>,
+    /// Its age.
+    #[schema(required, extensions(("x-performance" = json!({"of": "cache", "unit": "seconds"}))))]
     age: Option<u64>,
-    /// Negative where the answer is stale.
+    /// How long it is still fresh; negative where it is stale.
+    #[schema(required, extensions(("x-performance" = json!({"of": "cache", "unit": "seconds"}))))]
     ttl: Option<i64>,
+    /// Where nothing would be served, the kept answer whose request differs least.
+    #[schema(required)]
     pub(super) nearest_miss: Option<NearestMiss>,
 }
 
 /// A member that does not count.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct LeftOut {
+    /// The member, as a JSON pointer.
     pointer: String,
+    /// Why.
     why: &'static str,
+}
+
+/// What a request asks of the cache; times in seconds, null where it says nothing.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Directives)]
+pub(super) struct DirectivesTold {
+    /// The oldest answer that it takes.
+    #[schema(required)]
+    max_age: Option<u64>,
+    /// How long the answer has to be fresh still.
+    #[schema(required)]
+    min_fresh: Option<u64>,
+    /// How stale the answer may be.
+    #[schema(required)]
+    max_stale: Option<u64>,
+    /// Whether it takes nothing that is kept.
+    no_cache: bool,
+    /// Whether it takes nothing else.
+    only_if_cached: bool,
+    /// Whether nothing of it is to be kept.
+    no_store: bool,
+    /// How long its answer is to be fresh.
+    #[schema(required)]
+    ttl: Option<u64>,
+    /// What its answer can be purged by.
+    tags: Vec<String>,
+}
+
+/// What would come of a request.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "described here, and written as a text with its level")]
+enum Would {
+    #[schema(rename = "hit L1")]
+    HitL1,
+    #[schema(rename = "hit L2")]
+    HitL2,
+    #[schema(rename = "hit L3")]
+    HitL3,
+    #[schema(rename = "stale")]
+    Stale,
+    #[schema(rename = "miss")]
+    Miss,
+    #[schema(rename = "bypass")]
+    Bypass,
+    #[schema(rename = "refused")]
+    Refused,
+    #[schema(rename = "in items")]
+    InItems,
 }
 
 impl Explanation {
@@ -136,19 +211,19 @@ fn why_left_out(name: &str, profile: Profile) -> &'static str {
 }
 
 /// Returns what the request asks of the cache; members that say nothing are left out.
-pub(super) fn directives(directives: &Directives<'_>) -> Value {
+pub(super) fn directives(directives: &Directives<'_>) -> DirectivesTold {
     let wants = &directives.wants;
     let seconds = |time: Option<std::time::Duration>| time.map(|time| time.as_secs());
-    json!({
-        "max_age": seconds(wants.max_age),
-        "min_fresh": seconds(wants.min_fresh),
-        "max_stale": seconds(wants.max_stale),
-        "no_cache": wants.reload,
-        "only_if_cached": wants.only_kept,
-        "no_store": directives.no_store,
-        "ttl": seconds(directives.ttl),
-        "tags": directives.tags,
-    })
+    DirectivesTold {
+        max_age: seconds(wants.max_age),
+        min_fresh: seconds(wants.min_fresh),
+        max_stale: seconds(wants.max_stale),
+        no_cache: wants.reload,
+        only_if_cached: wants.only_kept,
+        no_store: directives.no_store,
+        ttl: seconds(directives.ttl),
+        tags: directives.tags.iter().map(|&tag| tag.to_owned()).collect(),
+    }
 }
 
 /// Returns the word for a form.

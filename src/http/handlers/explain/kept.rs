@@ -8,6 +8,7 @@ use anteroom_actors::message::{LevelHandle, Lookup, Peek, ask};
 use anteroom_actors::model::{CacheKey, Entry, Level, Use};
 use anteroom_actors::resolver::Levels;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::super::directives::Directives;
 use super::super::reading::Reading;
@@ -30,7 +31,7 @@ pub(super) struct KeptAnswer {
 }
 
 /// The kept answer of the same route and place that differs least.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct NearestMiss {
     /// Its key.
     key: String,
