@@ -15,7 +15,8 @@ use super::{Adoption, Settings, adopt};
 const FILE: &str = include_str!("../../config.yaml");
 
 /// How the reference is written anew: the test that finds it old leaves the new one.
-const COMMAND: &str = "cargo test --lib the_reference_of_the_settings || \
+const COMMAND: &str = "cargo test --workspace --features fault-injection --lib \
+                       the_reference_of_the_settings || \
                        cp target/configuration.md docs/configuration.md";
 
 const HEAD: &str = "\

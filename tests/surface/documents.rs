@@ -20,8 +20,8 @@ use crate::support::process::variable;
 
 /// Commands that cannot be run here, each with the reason.
 const NOT_RUN: [(&str, &str); 2] = [
-    ("cargo", "it would build the gateway anew within its own tests; they need what it builds"),
-    ("scripts/", "these scripts run the tests themselves, or measure for minutes"),
+    ("cargo", "it builds for minutes: built_commands.rs, which is run by itself"),
+    ("scripts/", "`scripts/test` runs these tests; `.ci/run` runs it"),
 ];
 
 /// Blocks in languages that cannot be run here, each with the reason.

@@ -3,6 +3,7 @@
 mod access;
 mod access_log;
 mod activation;
+mod built_commands;
 mod cache_headers;
 mod command_line;
 mod cors;
