@@ -107,7 +107,7 @@ function point(one, event) {
   const last = spec.xs.length - 1;
   const { idx } = plot.cursor;
   const to = { ArrowLeft: (idx ?? last + 1) - 1, ArrowRight: (idx ?? last) + 1, Home: 0, End: last, Escape: -1 }[event.key];
-  if (to === undefined) return;
+  if (to === undefined || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
   // Said aloud because it was asked for; what changes by itself is not.
   reading.ariaLive = "polite";

@@ -1,5 +1,7 @@
 //! The operators' page, in a real browser.
 
+use std::io::Read as _;
+
 use anteroom::dashboard::{ASSETS, Asset};
 use serde_json::{Value, json};
 
@@ -230,6 +232,37 @@ fn a_session_is_good_for_its_own_pages_requests_alone() {
         gateway.operate(&again).expect_status(304);
     }
     gateway.operate(&Request::get("/dashboard/none.js")).expect_status(404);
+}
+
+/// Over a slow line it is a third of what it is beside the gateway.
+#[test]
+fn the_page_is_sent_in_gzip_to_whom_takes_it() {
+    let gateway = Gateway::patient().start();
+    let mut sent = 0;
+    for Asset { name, text, .. } in ASSETS {
+        let get = || Request::get(format!("/dashboard/{name}").trim_end_matches('/'));
+        let plain = gateway.operate(&get()).expect_status(200);
+        assert_eq!(plain.header("content-encoding"), None, "{name}");
+        assert_eq!(plain.text(), text, "{name}");
+        let brotli = gateway.operate(&get().header("Accept-Encoding", "br, gzip;q=0"));
+        assert_eq!(brotli.header("content-encoding"), None, "{name}");
+        let packed =
+            gateway.operate(&get().header("Accept-Encoding", "gzip, br")).expect_status(200);
+        assert_eq!(packed.header("vary"), Some("Accept-Encoding"), "{name}");
+        assert_eq!(packed.header("content-encoding"), Some("gzip"), "{name}");
+        let mut unpacked = String::new();
+        let mut reader = flate2::read::GzDecoder::new(packed.body.as_slice());
+        reader.read_to_string(&mut unpacked).expect("gzip");
+        assert_eq!(unpacked, text, "{name}");
+        sent += packed.body.len();
+        // Each form has a tag of its own, which its other form does not answer to.
+        for (tag, status) in [(packed.header("etag"), 304), (plain.header("etag"), 200)] {
+            let known =
+                get().header("Accept-Encoding", "gzip").header("If-None-Match", tag.unwrap());
+            gateway.operate(&known).expect_status(status);
+        }
+    }
+    assert!(sent < 48 * 1024, "the page weighs {sent} bytes");
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! The operators' page, its sessions, and its live numbers.
 
 use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH,
-    REFERRER_POLICY, RETRY_AFTER, SET_COOKIE, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
+    HeaderName, HeaderValue, IF_NONE_MATCH, REFERRER_POLICY, RETRY_AFTER, SET_COOKIE, VARY,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
@@ -11,13 +12,14 @@ use std::time::Duration;
 use utoipa::ToSchema;
 
 use super::cache_admin::is_json;
-use crate::dashboard::{self, Asset, POLICY};
+use crate::dashboard::{self, POLICY};
 use crate::http::body;
 use crate::http::gateway::Gateway;
 use crate::http::live::Live;
 use crate::http::openapi::shared;
 use crate::http::operations::{error, is_let_in};
 use crate::http::session::{COOKIE, LASTS, Sessions};
+use crate::http::shape::negotiate::{Accepted, Encoding};
 
 /// Largest body with a token.
 const MAX_BODY: usize = 16 * 1024;
@@ -54,16 +56,21 @@ pub async fn part(request: HttpRequest, name: Path<String>) -> HttpResponse {
 }
 
 fn file(request: &HttpRequest, name: &str) -> HttpResponse {
-    let Some(Asset { media_type, text, .. }) = dashboard::asset(name) else {
+    let Some(asset) = dashboard::asset(name) else {
         return error(HttpResponse::NotFound(), "the page has no such file");
     };
-    let digest = blake3::hash(text.as_bytes()).to_hex();
+    let encodings = request.headers().get_all(ACCEPT_ENCODING).map(HeaderValue::as_bytes);
+    let chosen = Accepted::parse(encodings).choose(&[Encoding::Gzip, Encoding::Identity]);
+    let packed = asset.packed().filter(|_| chosen == Some(Encoding::Gzip));
+    let bytes = packed.unwrap_or(asset.text.as_bytes());
+    let digest = blake3::hash(bytes).to_hex();
     let tag = format!("\"{}\"", digest.get(..16).unwrap_or_default());
     let known = request.headers().get(IF_NONE_MATCH);
     let is_known = known.is_some_and(|known| known.as_bytes() == tag.as_bytes());
     let mut response = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     response
-        .insert_header((CONTENT_TYPE, *media_type))
+        .insert_header((CONTENT_TYPE, asset.media_type))
+        .insert_header((VARY, "Accept-Encoding"))
         .insert_header((CONTENT_SECURITY_POLICY, POLICY))
         .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .insert_header((REFERRER_POLICY, "no-referrer"))
@@ -71,7 +78,10 @@ fn file(request: &HttpRequest, name: &str) -> HttpResponse {
         // Asked for anew each time, and not sent again: the binary may be another one.
         .insert_header((CACHE_CONTROL, "no-cache"))
         .insert_header((ETAG, tag));
-    if is_known { response.finish() } else { response.body(*text) }
+    if packed.is_some() {
+        response.insert_header((CONTENT_ENCODING, Encoding::Gzip.as_str()));
+    }
+    if is_known { response.finish() } else { response.body(bytes) }
 }
 
 /// How this browser stands.
