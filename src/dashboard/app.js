@@ -16,7 +16,7 @@ function timeCharts(doc) {
   const shared = {
     xs: points.map((one) => one.at),
     xRange: [Math.min(points[0].at, last - 60000), last],
-    xFormat: (value) => value === last ? "now" : `${formats.hours((last - value) / 1000)} ago`,
+    xFormat: (value) => value === last ? "now" : `${formats.hours(Math.round((last - value) / 1000))} ago`,
   };
   const traffic = OUTCOMES.map(([, name], index) => ({ name, style: index + 1, values: points.map((one) => one.rates[index]) }))
     .map((one, index) => ({ ...one, shown: index === 0 || one.values.some((value) => value > 0) }));
@@ -40,7 +40,7 @@ function curve(doc) {
     xs, xLog: true, xRange: [Math.min(xs[0], l1.bytes), Math.max(xs.at(-1), l1.bytes)], xFormat: formats.bytes,
     series: [{ name: "hit ratio", style: 1, values: sizes.map((point) => point.hit_ratio), isOfNow: false }],
     yFormat: formats.ratio, top: 1, dots: true, mark: { name: "present size", at: l1.bytes },
-    label: `L1 of ${formats.bytes(l1.bytes)} now. ` + sizes.map((point) => `${formats.bytes(point.bytes)}: ${formats.ratio(point.hit_ratio)}`).join(", "),
+    label: `Hit ratio by the size of L1, ${formats.bytes(l1.bytes)} now. ` + sizes.map((point) => `${formats.bytes(point.bytes)}: ${formats.ratio(point.hit_ratio)}`).join(", "),
   });
 }
 

@@ -3,6 +3,7 @@
 const { uPlot } = globalThis;
 const HEIGHT = 210;
 const DASHES = [[], [7, 3], [2, 3]];
+const NOWHERE = { left: -10, top: -10 };
 const FONT = "11px system-ui, sans-serif";
 // What is drawn, by the element that holds it: { plot, area, reading, items, spec }.
 export const drawn = new Map();
@@ -18,7 +19,9 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
 const sizes = new ResizeObserver((entries) => {
   for (const { target } of entries) {
     const plot = drawn.get(target.parentElement)?.plot;
-    if (plot && plot.width !== room(target).width) plot.setSize(room(target));
+    if (!plot || plot.width === room(target).width) continue;
+    plot.setCursor(NOWHERE);
+    plot.setSize(room(target));
   }
 });
 const room = (area) => ({ width: Math.max(area.clientWidth, 200), height: HEIGHT });
@@ -96,8 +99,10 @@ function strike(plot, mark) {
 
 // What the chart says where it is pointed at.
 function read({ plot, reading, spec }) {
-  const { idx } = plot.cursor;
+  const { idx, left } = plot.cursor;
   if (idx === null || idx === undefined) return tell(reading, "");
+  // On the side that is not pointed at.
+  reading.classList.toggle("left", left > plot.over.clientWidth / 2);
   const values = spec.series.filter((one) => one.shown !== false).map((one) => `${one.name} ${written(one.values[idx], spec.yFormat)}`);
   tell(reading, `${spec.xFormat(spec.xs[idx])}: ${values.join(", ")}`);
 }
@@ -112,7 +117,7 @@ function point(one, event) {
   // Said aloud because it was asked for; what changes by itself is not.
   reading.ariaLive = "polite";
   const at = Math.min(Math.max(to, 0), last);
-  plot.setCursor(event.key === "Escape" ? { left: -10, top: -10 } : { left: plot.valToPos(spec.xs[at], "x"), top: 0 });
+  plot.setCursor(event.key === "Escape" ? NOWHERE : { left: plot.valToPos(spec.xs[at], "x"), top: 0 });
 }
 
 function begin(holder, spec) {
@@ -138,7 +143,7 @@ function begin(holder, spec) {
     hooks: { drawClear: [(plot) => shade(plot, one.spec.bands)], draw: [(plot) => strike(plot, one.spec.mark)], setCursor: [() => read(one)] },
   }, columns(spec), area);
   area.addEventListener("keydown", (event) => point(one, event));
-  area.addEventListener("blur", () => one.plot.setCursor({ left: -10, top: -10 }));
+  area.addEventListener("blur", () => one.plot.setCursor(NOWHERE));
   drawn.set(holder, one);
   sizes.observe(area);
   return one;

@@ -31,6 +31,9 @@ const LOOK: &str = "
         return [plot, plot.valToPos(plot.data[0][at], 'x', true), plot.valToPos(plot.data[series][at], 'y', true)];
     };";
 
+/// What the chart of traffic says where it is pointed at.
+const READING: &str = "document.querySelector('#chart-traffic .reading').textContent";
+
 fn look(browser: &mut Browser, script: &str) -> Value {
     browser.evaluate(&format!("(async () => {{{LOOK}\n{script}}})()"))
 }
@@ -137,6 +140,9 @@ fn the_charts_are_drawn_in_light_and_dark_and_on_a_phone() {
     look_until(&mut browser, DRAWN);
     let dark = look(&mut browser, "return [colour('c1'), colour('ill-bg')]");
     assert!(dark[0] != light[0] && dark[1] != light[1], "{light} {dark}");
+    browser.tab_to("#chart-traffic .plot");
+    browser.press("End");
+    browser.wait_for(&format!("{READING} !== ''"));
     let wide = look(&mut browser, "return chart('traffic').plot.width");
     let phone = json!({"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": true});
     browser.call("Emulation.setDeviceMetricsOverride", phone);
@@ -147,6 +153,9 @@ fn the_charts_are_drawn_in_light_and_dark_and_on_a_phone() {
              && all.every(({ area, plot }) => plot.width === area.clientWidth && plot.ctx.canvas.width === 2 * plot.width)",
     );
     look_until(&mut browser, DRAWN);
+    // What was pointed at is elsewhere now.
+    browser.wait_for(&format!("{READING} === ''"));
+    assert_eq!(browser.evaluate("document.querySelectorAll('.u-cursor-pt:not(.u-off)').length"), 0);
     assert!(look(&mut browser, "return chart('traffic').plot.width").as_f64() < wide.as_f64());
     assert_eq!(browser.errors(), [""; 0]);
 }
@@ -167,7 +176,6 @@ fn a_chart_is_made_once_and_read_by_the_keyboard() {
         &mut browser,
         &format!("return {is_same} && document.querySelectorAll('canvas').length === 4"),
     );
-    const READING: &str = "document.querySelector('#chart-traffic .reading').textContent";
     browser.tab_to("#chart-traffic .plot");
     browser.press("End");
     browser.wait_for(&format!("/^now: hit in L1 [\\d.]+, miss [\\d.]+$/.test({READING})"));
