@@ -42,7 +42,7 @@ const written = (value, format) => value === null || value === undefined ? "–"
 function niceTop(value) {
   if (!(value > 0)) return 1;
   const power = 10 ** Math.floor(Math.log10(value));
-  return [1, 2, 2.5, 5, 10].map((step) => step * power).find((step) => step >= value * 1.02);
+  return [1, 2, 2.5, 5, 10, 20].map((step) => step * power).find((step) => step >= value * 1.02);
 }
 
 // Whole decades around what is above zero.

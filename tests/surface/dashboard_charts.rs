@@ -193,6 +193,32 @@ fn a_chart_is_made_once_and_read_by_the_keyboard() {
     assert_eq!(browser.errors(), [""; 0]);
 }
 
+/// No value stands beyond the top, and few far below it.
+#[test]
+fn every_rate_has_room_under_the_top() {
+    let gateway = Gateway::patient().start();
+    let mut browser = Browser::start();
+    browser.open(&format!("http://{}/dashboard", gateway.operations()));
+    let wrong = browser.evaluate(
+        "(async () => {
+            const { chart, drawn } = await import('/dashboard/charts.js?of-its-own');
+            const holder = document.body.appendChild(document.createElement('div'));
+            const wrong = [];
+            const rates = Array.from({ length: 400 }, (_, step) => 1e-3 * 1.05 ** step);
+            for (const rate of [...rates, 9.8, 9.81, 9.99, 10]) {
+                const text = (value) => String(value);
+                chart(holder, { xs: [1, 2], xRange: [1, 2], xFormat: text, yFormat: text, label: 'a rate',
+                    series: [{ name: 'rate', style: 1, values: [0, rate] }] });
+                const { min, max } = drawn.get(holder).plot.scales.y;
+                if (!(min === 0 && max >= 1.01 * rate && max < 3 * rate)) wrong.push([rate, max]);
+            }
+            return wrong;
+        })()",
+    );
+    assert_eq!(wrong, json!([]));
+    assert_eq!(browser.errors(), [""; 0]);
+}
+
 /// Whatever the clock of the gateway does, and however long the page is open.
 #[test]
 fn the_points_rise_in_time_and_are_bounded() {
