@@ -18,7 +18,7 @@ use parking_lot::Mutex;
 
 use self::apart::Apart;
 pub use self::follow::follow;
-pub use self::history::{History, Outcome, Record, Trigger};
+pub use self::history::{History, MOST_REMEMBERED, Outcome, Record, Trigger};
 pub use self::watched::{Stamp, Watched};
 use crate::http::admission::Admission;
 use crate::http::in_force::{Current, InForce, Makings};

@@ -195,6 +195,14 @@ mod tests {
     }
 
     #[test]
+    fn bounds_are_described_as_they_are() {
+        let schema = serde_json::to_value(Body::schema()).unwrap();
+        for name in ["tag", "model", "namespace"] {
+            assert_eq!(schema["properties"][name]["maxLength"], MAX_NAME_BYTES, "{name}");
+        }
+    }
+
+    #[test]
     fn what_is_wrong_is_named() {
         for (body, named) in [
             ("", "object"),

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use crate::settings::{Change, SettingsError};
 
 /// Most reloads remembered.
-const MOST: usize = 50;
+pub const MOST_REMEMBERED: usize = 50;
 
 /// Why the settings were read anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,7 +137,7 @@ pub struct History(VecDeque<Record>);
 impl History {
     /// Adds one; past the bound the oldest goes.
     pub fn add(&mut self, record: Record) {
-        if self.0.len() >= MOST {
+        if self.0.len() >= MOST_REMEMBERED {
             self.0.pop_front();
         }
         self.0.push_back(record);
@@ -161,6 +161,9 @@ mod tests {
             history.add(Record { at_ms: 0, trigger: Trigger::File, epoch, outcome });
         }
         let epochs: Vec<u64> = history.latest().map(|record| record.epoch).collect();
-        assert_eq!((epochs.len(), epochs.first(), epochs.last()), (MOST, Some(&59), Some(&10)));
+        assert_eq!(
+            (epochs.len(), epochs.first(), epochs.last()),
+            (MOST_REMEMBERED, Some(&59), Some(&10))
+        );
     }
 }

@@ -33,7 +33,7 @@ struct Page<'a> {
     sources: BTreeMap<String, String>,
     /// What waits for a restart.
     needs_restart: &'a [Change],
-    /// What became of the latest reloads, oldest first.
+    /// What became of the latest reloads, latest first.
     #[schema(max_items = 50)]
     history: Vec<Reload<'a>>,
 }
@@ -180,5 +180,30 @@ impl<'a> ProblemShown<'a> {
             reason: problem.reason.clone(),
             allowed: problem.allowed.as_deref(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use utoipa::PartialSchema as _;
+
+    use super::*;
+    use crate::reload::MOST_REMEMBERED;
+
+    #[test]
+    fn bounds_and_words_of_reloads_are_described_as_they_are() {
+        let page = serde_json::to_value(Page::schema()).unwrap();
+        assert_eq!(page["properties"]["history"]["maxItems"], MOST_REMEMBERED);
+        let change = || vec![Change { key: "l1.max_entries".to_owned(), from: None, to: None }];
+        let wrong = || SettingsError::Invalid(Vec::new());
+        let none = Vec::new;
+        let outcomes = [
+            Outcome::Applied { changed: change(), needs_restart: none() },
+            Outcome::Applied { changed: none(), needs_restart: none() },
+            Outcome::Apart { needs_restart: change(), problems: wrong() },
+            Outcome::Refused(wrong()),
+        ];
+        let words = serde_json::to_value(words::ReloadOutcome::schema()).unwrap();
+        assert_eq!(words["enum"], serde_json::json!(outcomes.map(|outcome| outcome.label())));
     }
 }

@@ -241,3 +241,16 @@ impl<'a> CriticalShown<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use utoipa::PartialSchema as _;
+
+    use super::*;
+
+    #[test]
+    fn the_bound_of_requests_is_described_as_it_is() {
+        let wanted = serde_json::to_value(Wanted::schema()).unwrap();
+        assert_eq!(wanted["properties"]["requests"]["maxItems"], MOST_REQUESTS);
+    }
+}

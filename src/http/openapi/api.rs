@@ -205,6 +205,12 @@ impl IntoParams for Steering {
                 "docs,release-7",
             ),
             header(
+                "X-Fields",
+                "The part of the answer that is wanted: paths of members, separated by commas.",
+                text(),
+                "choices.message.content,usage",
+            ),
+            header(
                 "Cache-Control",
                 "RFC 9111's request directives.",
                 text().enum_values(Some([
