@@ -7,6 +7,7 @@ use std::time::Duration;
 use anteroom::http::openapi::{DOCS_PATH, OPENAPI_PATH};
 use serde_json::{Map, Value, json};
 
+use crate::support::browser::Browser;
 use crate::support::client::{Request, Response};
 use crate::support::deadline::Deadline;
 use crate::support::gateway::Gateway;
@@ -200,6 +201,29 @@ fn every_example_is_answered_as_it_is_described() {
         let page = Request::get("/docs").send(address).expect_status(200);
         assert!(page.header("content-type").is_some_and(|kind| kind.starts_with("text/html")));
     }
+}
+
+#[test]
+fn the_page_shows_every_operation_and_the_members_of_its_bodies() {
+    let gateway = start();
+    let mut browser = Browser::start();
+    for address in [gateway.api(), gateway.operations()] {
+        let document = document(address);
+        let paths = document["paths"].as_object().expect("paths").values();
+        let described: usize =
+            paths.map(|methods| methods.as_object().expect("methods").len()).sum();
+        browser.open(&format!("http://{address}/docs"));
+        browser.wait_for(&format!(
+            "document.querySelectorAll('main > details').length === {described}"
+        ));
+        assert_eq!(browser.errors(), Vec::<String>::new());
+    }
+    // A member of a choice in a member, in words of each.
+    let state = browser.evaluate(
+        "[...document.querySelectorAll('tr')].find((row) => \
+         row.firstChild.textContent === 'l1.state').children[1].textContent",
+    );
+    assert_eq!(state, "held | absent | unknown | off");
 }
 
 /// Numbers that look like chance and are the same in every run of a seed (xorshift).
