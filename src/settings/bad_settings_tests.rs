@@ -256,6 +256,22 @@ fn an_injected_credential_is_not_offered_to_the_network() {
 }
 
 #[test]
+fn tls_with_postgresql_is_refused_where_the_build_has_none() {
+    let url = "postgres://u:hunter2@db.example/x?";
+    for mode in ["require", "verify-ca", "verify-full"] {
+        let url = format!("{url}sslmode=disable&sslmode={mode}");
+        if cfg!(feature = "postgres-tls") {
+            assert!(load_text("", &[("DATABASE_URL", &url)]).is_ok());
+        } else {
+            check("", &[("DATABASE_URL", &url)], &["l3.url", "no TLS", "postgres-tls"]);
+        }
+    }
+    for mode in ["sslmode=prefer", "sslmode=disable", "application_name=sslmode%3Drequire", ""] {
+        assert!(load_text("", &[("DATABASE_URL", &format!("{url}{mode}"))]).is_ok(), "{mode}");
+    }
+}
+
+#[test]
 fn traces_go_to_a_url_under_a_name() {
     let file = "traces: { endpoint: 'ftp://h', one_in: 0, service_name: ' ', ca_file: /none.pem, \
                 timeout: 2m, set_headers: { host: a } }\n";

@@ -219,6 +219,8 @@ pub(super) const L2_URL: &str = "redis://…, rediss://… or redis+unix:///…,
 /// L3's URL, in words.
 pub(super) const L3_URL: &str =
     "postgres://…, postgresql://…, sqlite:PATH, or empty (anteroom.db in data_dir)";
+/// A PostgreSQL URL where the build has no TLS for it, in words.
+pub(super) const POSTGRES_TLS: &str = "a build with the feature postgres-tls, or sslmode=disable";
 /// An upstream's URL, in words.
 pub(super) const UPSTREAM_URL: &str =
     "http:// or https://, a host, and a port and a path if need be; no user, `?` or `#`";

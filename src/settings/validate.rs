@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::Settings;
 use super::error::Problem;
 use super::header_names::{is_credential, is_name, is_of_connection, is_value};
-use super::ranges::{L2_URL, L3_URL, PROXY, UPSTREAM_URL, out_of_range};
+use super::ranges::{L2_URL, L3_URL, POSTGRES_TLS, PROXY, UPSTREAM_URL, out_of_range};
 use super::routes::Route;
 use super::secret::Secret;
 use super::shown::shown;
@@ -103,6 +103,8 @@ impl Check<'_> {
         let l3 = settings.l3.url.expose();
         if !l3.is_empty() && !is_l3_url(l3) {
             self.refuse("l3.url", l3, "not the URL of a database", L3_URL);
+        } else if wants_tls(l3) && !cfg!(feature = "postgres-tls") {
+            self.refuse("l3.url", l3, "this build speaks no TLS with PostgreSQL", POSTGRES_TLS);
         }
     }
 
@@ -296,6 +298,13 @@ fn is_l3_url(text: &str) -> bool {
     // Several hosts and sockets are libpq's own forms: it checks the rest itself.
     let postgres = ["postgres://", "postgresql://"].iter().find_map(|s| text.strip_prefix(s));
     postgres.is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_graphic()))
+}
+
+/// Tells whether a URL wants TLS without fail. libpq's default and its weaker words go without.
+fn wants_tls(text: &str) -> bool {
+    let query = text.split_once('?').map(|(_, query)| query).unwrap_or_default();
+    let mut modes = query.split('&').filter_map(|pair| pair.strip_prefix("sslmode="));
+    modes.next_back().is_some_and(|mode| matches!(mode, "require" | "verify-ca" | "verify-full"))
 }
 
 /// Returns the path of a SQLite URL.

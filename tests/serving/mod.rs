@@ -17,6 +17,8 @@ mod keys;
 mod lifetimes;
 mod passing_through;
 mod policy;
+#[cfg(feature = "postgres-tls")]
+mod postgres_tls;
 mod purge;
 mod redis_tls;
 mod replicas;

@@ -1,7 +1,7 @@
 //! A private PostgreSQL on a free port, its data made once a run.
 
-use std::fs;
-use std::os::unix::fs::{MetadataExt, chown};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use super::deadline::{self, PATIENCE};
 use super::listener::free_port;
 use super::process::{Process, family, lock, program, remove_at_end, send_signal};
+use super::tls::{CERT_FILE, Certificate, KEY_FILE};
 
 /// Tries to start before giving up: another process may take the free port first.
 const TRIES: usize = 5;
@@ -35,11 +36,22 @@ pub fn shared() -> MutexGuard<'static, Postgres> {
 impl Postgres {
     /// Starts one of the test's own, to be stopped and killed.
     pub fn start() -> Self {
+        Self::start_in(tempfile::tempdir().expect("a folder for PostgreSQL"))
+    }
+
+    /// As [`Postgres::start`]; it takes TLS, with `certificate`, beside plain connections.
+    pub fn start_with(certificate: &Certificate) -> Self {
         let folder = tempfile::tempdir().expect("a folder for PostgreSQL");
+        certificate.write(folder.path());
+        let key = folder.path().join(KEY_FILE);
+        fs::set_permissions(&key, Permissions::from_mode(0o600)).expect("a key of one's own");
+        give_to_server(&key);
+        Self::start_in(folder)
+    }
+
+    fn start_in(folder: TempDir) -> Self {
         remove_at_end(folder.path());
-        if let Some((user, group)) = server_user() {
-            chown(folder.path(), Some(user), Some(group)).expect("root may give a folder away");
-        }
+        give_to_server(folder.path());
         let mut initdb = server_command("initdb");
         initdb.arg("--pgdata").arg(data(&folder)).args(["--username", "anteroom"]);
         initdb.args(["--auth", "trust", "--no-sync", "--encoding", "UTF8", "--locale", "C"]);
@@ -131,6 +143,11 @@ fn launch(port: u16, folder: &TempDir) -> Option<Process> {
         "autovacuum=off",
     ];
     command.args(settings.iter().flat_map(|setting| ["-c", setting]));
+    if folder.path().join(KEY_FILE).exists() {
+        let file = |name: &str| folder.path().join(name).display().to_string();
+        command.args(["-c", "ssl=on", "-c", &format!("ssl_cert_file={}", file(CERT_FILE))]);
+        command.args(["-c", &format!("ssl_key_file={}", file(KEY_FILE))]);
+    }
     let mut process = Process::start(command.stdout(Stdio::null()).stderr(log));
     let answers = deadline::poll(PATIENCE, || match process.ended() {
         Some(_) => Some(false),
@@ -160,6 +177,12 @@ fn server_command(name: &str) -> Command {
         command.uid(user).gid(group);
     }
     command
+}
+
+fn give_to_server(path: &Path) {
+    if let Some((user, group)) = server_user() {
+        chown(path, Some(user), Some(group)).expect("root may give things away");
+    }
 }
 
 /// Returns the ids of the user `postgres` where the run is root.

@@ -10,6 +10,11 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use super::deadline::PATIENCE;
 
+/// The file of a certificate.
+pub const CERT_FILE: &str = "cert.pem";
+/// The file of its key.
+pub const KEY_FILE: &str = "key.pem";
+
 /// A certificate for `localhost` that vouches for itself, and its key.
 pub struct Certificate {
     made: rcgen::CertifiedKey<rcgen::KeyPair>,
@@ -25,13 +30,13 @@ impl Certificate {
     /// Writes it to `cert.pem` and `key.pem` in `folder`.
     pub fn write(&self, folder: &Path) {
         self.write_cert(folder);
-        std::fs::write(folder.join("key.pem"), self.made.signing_key.serialize_pem())
+        std::fs::write(folder.join(KEY_FILE), self.made.signing_key.serialize_pem())
             .expect("a key file");
     }
 
     /// Writes the certificate alone.
     pub fn write_cert(&self, folder: &Path) {
-        std::fs::write(folder.join("cert.pem"), self.made.cert.pem()).expect("a certificate file");
+        std::fs::write(folder.join(CERT_FILE), self.made.cert.pem()).expect("a certificate file");
     }
 
     fn der(&self) -> CertificateDer<'static> {
