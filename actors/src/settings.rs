@@ -20,7 +20,7 @@ pub struct L1Settings {
 /// Where L2 is and how long to wait for it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct L2Settings {
-    /// `redis://` or `rediss://` URL; may hold a password.
+    /// URL of a server, or of the sentinels that know it; may hold passwords.
     pub url: String,
     /// How long a record stays, from its fill.
     pub residence: Duration,

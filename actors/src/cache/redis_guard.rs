@@ -193,6 +193,8 @@ impl RedisGuard {
         self.remove_doomed().await;
         if now >= self.next_check.get() {
             self.next_check.set(later(now, CHECK_EVERY));
+            // Where no sentinel answers, the server may do so all the same.
+            drop(self.locate().await);
             if let Err(error) = self.store.check().await {
                 self.failed(&error);
             }
@@ -231,8 +233,12 @@ impl RedisGuard {
     /// Opens what connections it can; one is enough to go on. After a time without any, the first
     /// one hears of all purges before a lookup can use it.
     async fn connect(&self) -> Result<(), LevelError> {
+        let located = self.locate().await;
         let was_away = self.store.num_connections() == 0;
-        let connected = self.store.connect_hearing(&self.purges).await;
+        let connected = match located {
+            Ok(()) => self.store.connect_hearing(&self.purges).await,
+            Err(error) => Err(error),
+        };
         if was_away && self.store.num_connections() > 0 {
             self.contact.set(next_contact());
             self.purges_read.set(PurgeCursor::default());
@@ -243,6 +249,15 @@ impl RedisGuard {
             return Err(error);
         }
         self.note(&error);
+        Ok(())
+    }
+
+    /// Leaves a server that is no longer the master.
+    async fn locate(&self) -> Result<(), LevelError> {
+        if self.store.locate().await? {
+            // The subscription is still with the one before.
+            self.disconnected.notify_one();
+        }
         Ok(())
     }
 

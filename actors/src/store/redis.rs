@@ -4,6 +4,8 @@ mod claims;
 mod connections;
 mod failure;
 mod purges;
+mod sentinel_url;
+mod sentinels;
 mod subscription;
 
 use std::fmt::Write as _;
@@ -14,6 +16,7 @@ use deadpool_redis::redis::{Cmd, FromRedisValue, cmd};
 
 use self::connections::{Connections, Lent};
 pub use self::purges::PurgeCursor;
+pub use self::sentinel_url::SentinelUrl;
 pub use self::subscription::Subscription;
 use super::record;
 use crate::error::LevelError;
@@ -75,12 +78,23 @@ impl RedisStore {
         self.timeout.saturating_mul(WRITE_PATIENCE)
     }
 
+    /// Asks where the server is, where sentinels tell that. If it is elsewhere than before, drops all
+    /// connections and returns true.
+    ///
+    /// # Errors
+    ///
+    /// Why no sentinel told; connections stay then.
+    pub async fn locate(&self) -> Result<bool, LevelError> {
+        self.connections.locate().await
+    }
+
     /// Opens the connections that are missing. Each is tried by a read before it is used.
     ///
     /// # Errors
     ///
     /// Why the first that failed did; those before it stay.
     pub async fn connect(&self) -> Result<(), LevelError> {
+        let _is_elsewhere = self.locate().await?;
         for _ in 0..self.connections.missing() {
             self.connections.add(async |lent: &mut Lent| self.try_out(lent).await).await?;
         }
@@ -204,12 +218,21 @@ impl RedisStore {
     }
 
     /// Reads as a lookup does, from a place that is always empty: `PING` would also answer a
-    /// user who may not read.
+    /// user who may not read. Where sentinels told of a master, what is there must take writes too.
     async fn try_out(&self, lent: &mut Lent) -> Result<(), LevelError> {
+        const WHAT: &str = "a probe of Redis";
+        let probe = format!("{PREFIX}probe");
         let mut command = cmd("GETRANGE");
-        command.arg(format!("{PREFIX}probe")).arg(0).arg(0);
-        let _empty: Bytes = lent.run("a probe of Redis", &command, self.timeout).await?;
-        Ok(())
+        command.arg(&probe).arg(0).arg(0);
+        let _empty: Bytes = lent.run(WHAT, &command, self.timeout).await?;
+        if !self.connections.lead_to_master() {
+            return Ok(());
+        }
+        let mut command = cmd("DEL");
+        command.arg(probe);
+        let written: Result<i64, LevelError> = lent.run(WHAT, &command, self.timeout).await;
+        // A master may refuse writes for a time, being full say.
+        written.map(|_| ()).or_else(|error| if error.trips_breaker() { Err(error) } else { Ok(()) })
     }
 
     async fn run<T: FromRedisValue>(

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use deadpool_redis::PoolError;
-use deadpool_redis::redis::{ErrorKind, RedisError};
+use deadpool_redis::redis::{ErrorKind, RedisError, RedisResult};
 
 use crate::error::LevelError;
 
@@ -15,8 +15,28 @@ pub(super) const WRONG_TYPE: &str = "WRONGTYPE";
 const READS_END: [&str; 7] =
     ["NOAUTH", "WRONGPASS", "LOADING", "BUSY", "MASTERDOWN", "CLUSTERDOWN", "UNKILLABLE"];
 
+/// Code of a replica's reply to a write.
+const READ_ONLY: &str = "READONLY";
+
 /// Longest code taken over from a reply: it ends in logs, and a server may send anything.
 const MAX_CODE_CHARS: usize = 24;
+
+/// What an error means: [`level_error`] or [`master_error`].
+pub(super) type Meaning = fn(&'static str, Duration, &RedisError) -> LevelError;
+
+/// Waits for `reply`, at most for `deadline`: the library's own time-out leaves out the wait for a
+/// place in the connection's queue.
+pub(super) async fn in_time<T>(
+    what: &'static str,
+    deadline: Duration,
+    meaning: Meaning,
+    reply: impl Future<Output = RedisResult<T>>,
+) -> Result<T, LevelError> {
+    match tokio::time::timeout(deadline, reply).await {
+        Ok(reply) => reply.map_err(|error| meaning(what, deadline, &error)),
+        Err(_) => Err(LevelError::TimedOut { what, waited: deadline }),
+    }
+}
 
 /// Says what `error` of `what` means; `waited` is how long a reply was waited for.
 ///
@@ -38,6 +58,17 @@ pub(super) fn level_error(what: &'static str, waited: Duration, error: &RedisErr
     } else {
         LevelError::Refused { what, reason }
     }
+}
+
+/// As [`level_error`], where sentinels tell who the master is: a server that has become a replica is
+/// as good as away.
+pub(super) fn master_error(what: &'static str, waited: Duration, error: &RedisError) -> LevelError {
+    // In a transaction each command has its own error.
+    let replies = error.clone().into_server_errors();
+    if replies.is_some_and(|replies| replies.iter().any(|(_, reply)| reply.code() == READ_ONLY)) {
+        return LevelError::Unreachable { what, reason: READ_ONLY.to_owned() };
+    }
+    level_error(what, waited, error)
 }
 
 /// Says what a failed checkout means.
@@ -92,6 +123,18 @@ mod tests {
             assert_eq!(trips, label == "unreachable", "{code}");
             assert!(text.contains(code), "{text}");
             assert!(!text.contains("prompt"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_master_that_refuses_writes_as_a_replica_does_is_left_out() {
+        for (code, label) in
+            [("READONLY", "unreachable"), ("OOM", "refused"), ("LOADING", "unreachable")]
+        {
+            let error = make_extension_error(code.to_owned(), None);
+            let meaning = master_error("a write", WAITED, &error);
+            assert_eq!(meaning.label(), label, "{code}");
+            assert!(meaning.to_string().contains(code), "{meaning}");
         }
     }
 

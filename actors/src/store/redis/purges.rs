@@ -33,8 +33,9 @@ pub struct PurgeCursor {
 }
 
 impl RedisStore {
-    /// As [`Self::connect`]; where there was no connection before, the first one is used only once
-    /// all purges that are recorded have been read into `purges`. Returns whether that was so.
+    /// As [`Self::connect`], to where [`Self::locate`] found the server; where there was no connection
+    /// before, the first one is used only once all purges that are recorded have been read into
+    /// `purges`. Returns whether that was so.
     ///
     /// # Errors
     ///

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use deadpool_redis::redis::Client;
 use deadpool_redis::redis::aio::PubSub;
+use deadpool_redis::redis::{Client, IntoConnectionInfo as _};
 use futures_util::StreamExt as _;
 
+use super::sentinels::Sentinels;
 use super::{failure, purges};
 use crate::error::LevelError;
 use crate::settings::L2Settings;
@@ -24,7 +25,11 @@ impl Subscription {
         let waited: Duration = settings.connect_timeout.saturating_mul(2);
         let failed = |error| failure::level_error(WHAT, waited, &error);
         let opened = async {
-            let client = Client::open(settings.url.as_str()).map_err(failed)?;
+            let server = match Sentinels::of(&settings.url) {
+                Some(sentinels) => sentinels.master(settings.connect_timeout).await?,
+                None => settings.url.as_str().into_connection_info().map_err(failed)?,
+            };
+            let client = Client::open(server).map_err(failed)?;
             let mut connection = client.get_async_pubsub().await.map_err(failed)?;
             connection.subscribe(purges::set()).await.map_err(failed)?;
             Ok(Self(connection))
