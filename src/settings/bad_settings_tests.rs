@@ -135,6 +135,15 @@ const RANGES_AND_RELATIONS: &[BadFile] = &[
     ("admin: { token: ' hunter2' }", &["admin.token", "white space"]),
     ("l2: { url: 'http://:hunter2@h' }", &["l2.url = \"http://***@h\"", "redis://"]),
     ("l2: { url: hunter2 }", &["l2.url = \"***\"", "redis://"]),
+    (
+        "l2: { url: 'redis+sentinel://u:hunter2@a,b:1?sentinel_password=hunter2' }",
+        &["l2.url = \"redis+sentinel://u:***@a,b:1?sentinel_password=***\"", "/NAME"],
+    ),
+    (
+        "l2: { url: 'rediss+sentinel://:hunter2@a,b:/main' }",
+        &["l2.url = \"rediss+sentinel://***@a,b:/main\"", "rediss+sentinel://"],
+    ),
+    ("l2: { url: 'redis://a,b/main' }", &["l2.url = \"redis://a,b/main\"", "redis+sentinel://"]),
     ("l3: { url: 'mysql://u:hunter2@h/d' }", &["l3.url = \"mysql://u:***@h/d\"", "postgres://"]),
     ("l3: { url: 'sqlite::memory:' }", &["l3.url", "sqlite:PATH"]),
     ("upstreams: { a: { kind: http } }", &["upstreams.a.url", "missing", "https://"]),

@@ -215,7 +215,8 @@ pub(super) const RANGES: &[(&str, Range)] = &[
 /// An address to listen on, in words.
 pub(super) const LISTEN: &str = "an IP address and a port 0–65535, such as 127.0.0.1:8080";
 /// L2's URL, in words.
-pub(super) const L2_URL: &str = "redis://…, rediss://… or redis+unix:///…, or empty (off)";
+pub(super) const L2_URL: &str = "redis://…, rediss://… or redis+unix:///…; by sentinels \
+    redis+sentinel:// or rediss+sentinel://[user:password@]host[:port][,…]/NAME[/DB]; or empty (off)";
 /// L3's URL, in words.
 pub(super) const L3_URL: &str =
     "postgres://…, postgresql://…, sqlite:PATH, or empty (anteroom.db in data_dir)";

@@ -124,6 +124,10 @@ mod tests {
                 "redis+unix:///run/r.sock?pass=hunter2&db=1",
                 "redis+unix:///run/r.sock?pass=***&db=1",
             ),
+            (
+                "rediss+sentinel://anna:hunter2@a:1,b/main?sentinel_user=s&sentinel_password=hunter2",
+                "rediss+sentinel://anna:***@a:1,b/main?sentinel_user=s&sentinel_password=***",
+            ),
             ("postgres://h/db?%70assword=hunter2", "postgres://h/db?%70assword=***"),
             ("sqlite:data/a.db", "sqlite:data/a.db"),
             ("hunter2", "***"),

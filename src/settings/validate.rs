@@ -10,6 +10,7 @@ use std::fs::File;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use anteroom_actors::store::redis::SentinelUrl;
 use serde_json::Value;
 
 use super::Settings;
@@ -284,11 +285,13 @@ fn share_a_port(one: SocketAddr, other: SocketAddr) -> bool {
 }
 
 fn is_l2_url(text: &str) -> bool {
-    Url::parse(text).is_some_and(|url| match url.scheme {
-        "redis" | "rediss" => !url.host.is_empty(),
-        "redis+unix" => url.host.is_empty() && url.rest.len() > 1,
-        _ => false,
-    })
+    // Several hosts are a form of its own.
+    SentinelUrl::parse(text).is_some()
+        || Url::parse(text).is_some_and(|url| match url.scheme {
+            "redis" | "rediss" => !url.host.is_empty(),
+            "redis+unix" => url.host.is_empty() && url.rest.len() > 1,
+            _ => false,
+        })
 }
 
 fn is_l3_url(text: &str) -> bool {

@@ -16,6 +16,7 @@ mod postgres;
 mod process;
 mod redis;
 mod redis_records;
+mod redis_sentinel;
 mod shutdown;
 mod sqlite;
 mod succession;

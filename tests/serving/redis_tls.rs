@@ -6,6 +6,7 @@ use crate::support::client::Request;
 use crate::support::gateway::{Builder, Gateway, actor, chat, prompt};
 use crate::support::provider::{self, Gate, Provider};
 use crate::support::redis::Redis;
+use crate::support::redis_sentinel::{NAME, Sentinel};
 use crate::support::tls::Certificate;
 
 const README: &str = include_str!("../../README.md");
@@ -101,6 +102,27 @@ fn gateways_share_over_tls_as_a_user_who_may_do_little_else() {
         actor(health, "purging").is_some_and(|it| it["counters"]["heard"].as_u64() >= Some(1))
     });
     assert_eq!(other.send(&request).expect_status(200).cache(), "MISS");
+    expect_no_refusal(&one);
+    expect_no_refusal(&other);
+}
+
+/// The sentinel speaks TLS too, and names the server by what its certificate is for.
+#[test]
+fn a_server_is_found_by_a_sentinel_over_tls() {
+    let (redis, files) = secured();
+    let sentinel = Sentinel::start_secured(files.path(), &redis);
+    let provider = Provider::start();
+    let url = format!("rediss+sentinel://gateway:open-sesame@localhost:{}/{NAME}", sentinel.port());
+    let [one, other] = [(); 2].map(|()| {
+        let gateway = builder(&provider, &files).env("REDIS_URL", &url).start();
+        gateway.wait_for_state("l2", "running");
+        gateway
+    });
+    one.chat(prompt("by name")).expect_status(200);
+    one.wait_until("the answer in L2", |health| {
+        actor(health, "l2").is_some_and(|l2| l2["counters"]["inserts"].as_u64() >= Some(1))
+    });
+    assert_eq!(other.chat(prompt("by name")).expect_status(200).cache(), "HIT L2");
     expect_no_refusal(&one);
     expect_no_refusal(&other);
 }

@@ -17,5 +17,6 @@ pub mod postgres;
 pub mod process;
 pub mod provider;
 pub mod redis;
+pub mod redis_sentinel;
 pub mod tls;
 pub mod wire;

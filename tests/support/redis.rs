@@ -170,7 +170,8 @@ fn launch(port: u16, folder: &TempDir) -> Option<Process> {
     (answers == Some(true) && process.ended().is_none()).then_some(process)
 }
 
-fn command(address: &str, words: &[&[u8]]) -> std::io::Result<Reply> {
+/// Sends one command to whatever speaks the protocol at an address.
+pub fn command(address: &str, words: &[&[u8]]) -> std::io::Result<Reply> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     let mut request = format!("*{}\r\n", words.len()).into_bytes();
@@ -183,7 +184,8 @@ fn command(address: &str, words: &[&[u8]]) -> std::io::Result<Reply> {
     read_reply(&mut BufReader::new(stream))
 }
 
-fn read_reply(input: &mut impl BufRead) -> std::io::Result<Reply> {
+/// Reads one reply; a command has the form of one, too.
+pub fn read_reply(input: &mut impl BufRead) -> std::io::Result<Reply> {
     let mut line = String::new();
     input.read_line(&mut line)?;
     let line = line.trim_end();
