@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::support::client::{Request, Response};
 use crate::support::deadline::{self, Deadline, PATIENCE};
 use crate::support::gateway::{Builder, Gateway, actor, chat, prompt};
+use crate::support::over::Over;
 use crate::support::process::lock;
 use crate::support::provider::{Call, Provider};
 
@@ -138,7 +139,6 @@ pub fn under_load<T>(gateway: &Gateway, work: impl FnOnce(&Load<'_>) -> T) -> T 
         scope.spawn(|| load.run(|_| ("hot;".to_owned(), chat(prompt("hot;")))));
         scope.spawn(|| load.run(|turn| (format!("kept {};", turn % KEPT), kept(turn % KEPT))));
         scope.spawn(|| load.run(|turn| (format!("new {turn};"), new(&turn.to_string()))));
-        // Also when the work panics, or the threads would go on for ever.
         let _over = Over(&load.over);
         work(&load)
     });
@@ -222,14 +222,6 @@ impl Load<'_> {
             let (failed, all) = (book.failures.len(), book.answers.len());
             panic!("{failed} of {all} failed, the first: {first}\n{}", self.gateway.log());
         }
-    }
-}
-
-struct Over<'a>(&'a AtomicBool);
-
-impl Drop for Over<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
     }
 }
 

@@ -12,6 +12,7 @@ use super::load;
 use crate::support::client::Request;
 use crate::support::deadline::{self, Deadline, pause};
 use crate::support::gateway::{Gateway, chat};
+use crate::support::over::Over;
 use crate::support::process::{lock, peak_bytes, variable};
 use crate::support::provider::{Call, Provider, Reply};
 
@@ -102,12 +103,12 @@ fn load_for(length: Duration, gateway: &Gateway, tally: &Tally) -> u64 {
                 }
             });
         }
+        let _over = Over(&is_over);
         let deadline = Deadline::after(length);
         while deadline.left().is_some() {
             pause(Duration::from_millis(50));
             highest = highest.max(gateway.rss_bytes());
         }
-        is_over.store(true, Ordering::Relaxed);
     });
     highest
 }

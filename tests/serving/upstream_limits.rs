@@ -1,6 +1,6 @@
 //! How many calls an upstream gets at once: who waits, for how long, and how the limit moves.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::support::client::{Connection, Request};
 use crate::support::deadline::{PATIENCE, pause, poll};
 use crate::support::gateway::{Gateway, chat, prompt};
+use crate::support::over::Over;
 use crate::support::process::lock;
 use crate::support::provider::{Fault, Gate, Provider, Reply, answer};
 
@@ -252,24 +253,24 @@ impl Queueing {
 /// Asks new things, so many at once, until `is_met`.
 #[track_caller]
 fn load_until(gateway: &Gateway, at_once: usize, is_met: impl Fn(&Value) -> bool) -> Value {
-    let is_over = AtomicUsize::new(0);
+    let is_over = AtomicBool::new(false);
     let serial = AtomicUsize::new(0);
     thread::scope(|scope| {
         for _ in 0..at_once {
             scope.spawn(|| {
                 let mut connection = Connection::open(gateway.api());
-                while is_over.load(Ordering::Relaxed) == 0 {
+                while !is_over.load(Ordering::Relaxed) {
                     let number = serial.fetch_add(1, Ordering::Relaxed);
                     connection.send(&chat(prompt(&format!("{at_once} at once: {number}"))));
                 }
             });
         }
+        let _over = Over(&is_over);
         let mut seen = Value::Null;
         let met = poll(PATIENCE, || {
             seen = gateway.operate(&Request::get("/api/v1/scaling")).expect_status(200).json();
             is_met(&seen).then(|| seen.clone())
         });
-        is_over.store(1, Ordering::Relaxed);
         met.unwrap_or_else(|| panic!("never: {seen:#}\n{}", gateway.log()))
     })
 }

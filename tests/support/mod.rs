@@ -13,6 +13,7 @@ pub mod fault_proxy;
 pub mod gateway;
 pub mod listener;
 pub mod manager;
+pub mod over;
 pub mod postgres;
 pub mod process;
 pub mod provider;

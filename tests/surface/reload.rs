@@ -8,6 +8,7 @@ use crate::support::client::{Request, Response};
 use crate::support::client_keys::{config, key};
 use crate::support::deadline::{self, PATIENCE};
 use crate::support::gateway::{Gateway, prompt};
+use crate::support::over::Over;
 use crate::support::provider::Provider;
 
 fn reload(gateway: &Gateway) -> Response {
@@ -204,6 +205,7 @@ fn a_hundred_reloads_under_load_fail_no_request() {
                 }
             });
         }
+        let _over = Over(&is_over);
         for number in 0..100 {
             let before = answered.load(Ordering::Relaxed);
             if number % 3 == 2 {
@@ -221,7 +223,6 @@ fn a_hundred_reloads_under_load_fail_no_request() {
             let served = || (answered.load(Ordering::Relaxed) > before).then_some(());
             assert!(deadline::poll(PATIENCE, served).is_some(), "{}", gateway.log());
         }
-        is_over.store(true, Ordering::Relaxed);
     });
     assert_eq!((applied, refused), (67, 33));
     let now = settings(&gateway);
