@@ -46,7 +46,7 @@ pub async fn page(request: HttpRequest) -> HttpResponse {
     get, path = "/dashboard/{name}", operation_id = "dashboardPart",
     params(("name" = String, Path, description = "The part's name.", example = "style.css")),
     responses(
-        (status = 200, description = "A script or a style sheet."),
+        (status = 200, description = "A script, a style sheet, or a licence."),
         (status = 304, description = "The browser has it already (If-None-Match)."),
         (status = 404, response = shared::Error),
     ),

@@ -12,11 +12,11 @@ use crate::telemetry::{Exemplar, Metrics, Span, Spans};
 use crate::upstream::trace;
 
 /// Begins a request's span, and has the request name it: what it leads to is within it.
-pub(super) fn begin(spans: &Spans, request: &mut ServiceRequest) -> Span {
+pub(super) fn begin(spans: &Spans, request: &mut ServiceRequest, is_tls: bool) -> Span {
     let method = known(request.method());
     let attributes = vec![
         KeyValue::new("http.request.method", method),
-        KeyValue::new("url.scheme", request.connection_info().scheme().to_owned()),
+        KeyValue::new("url.scheme", if is_tls { "https" } else { "http" }),
     ];
     let within = trace::context(request.headers());
     let span = spans.begin(SpanKind::Server, method, within, attributes);

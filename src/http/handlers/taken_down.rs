@@ -38,12 +38,14 @@ where
     if !is_wanted || request.path().starts_with("/health/") {
         return Either::Left(guard::guarded(worker, request, service));
     }
+    let in_force = worker.in_force();
+    let is_tls = in_force.settings.server.tls.files().is_some();
+    let begin = |spans| server_span::begin(spans, &mut request, is_tls);
     let begun = Begun {
         arrived: gateway.clock.now(),
         wall_ms: gateway.clock.wall_ms(),
-        span: gateway.spans.as_ref().map(|spans| server_span::begin(spans, &mut request)),
+        span: gateway.spans.as_ref().map(begin),
     };
-    let in_force = worker.in_force();
     let answering = guard::guarded(Rc::clone(&worker), request, service);
     Either::Right(async move { Ok(taken_down((worker, in_force), answering.await?, begun)) })
 }
