@@ -73,8 +73,8 @@ fn gateways_share_over_tls_as_a_user_who_may_do_little_else() {
         let url = redis.secured_url("gateway", "open-sesame");
         let gateway = builder(&provider, &files)
             .env("REDIS_URL", url)
-            // So that a renewal is among the commands.
-            .env("ANTEROOM__FLIGHTS__REPLICA_LEASE", "300ms")
+            // So that a renewal is among the commands, which a busy machine may delay.
+            .env("ANTEROOM__FLIGHTS__REPLICA_LEASE", "1s")
             .start();
         gateway.wait_for_state("l2", "running");
         gateway
@@ -84,7 +84,7 @@ fn gateways_share_over_tls_as_a_user_who_may_do_little_else() {
         let first = scope.spawn(|| one.send(&request));
         provider.wait_for_calls(1);
         let second = scope.spawn(|| other.send(&request));
-        other.wait_until("several leases waited", |health| {
+        other.wait_until("two leases waited", |health| {
             let lookups = actor(health, "l2").and_then(|l2| l2["counters"]["lookups"].as_u64());
             lookups.is_some_and(|lookups| lookups > 8)
         });

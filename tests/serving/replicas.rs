@@ -94,7 +94,7 @@ fn a_claim_is_renewed_while_a_stream_goes_on_and_the_others_get_it_whole() {
     let gate = Gate::closed();
     let held = gate.clone();
     let provider = Provider::scripted(move |call| provider::answer(call).gated(&held));
-    let lease = |builder: Builder| builder.env("ANTEROOM__FLIGHTS__REPLICA_LEASE", "300ms").start();
+    let lease = |builder: Builder| builder.env("ANTEROOM__FLIGHTS__REPLICA_LEASE", "1s").start();
     let one = lease(builder(&provider, &redis));
     let other = lease(builder(&provider, &redis));
     for gateway in [&one, &other] {
@@ -105,7 +105,7 @@ fn a_claim_is_renewed_while_a_stream_goes_on_and_the_others_get_it_whole() {
     let request = chat(body);
     let (led, waited) = behind_one(&provider, (&one, &[&other]), (2, &request), || {
         let before = other.actor("l2")["counters"]["lookups"].as_u64().unwrap_or(0);
-        // Looks come every quarter of a second at most: several leases long.
+        // Looks come every quarter of a second at most: two leases long.
         wait_for_counter(&other, "l2", "lookups", before + 8);
         gate.open();
     });
