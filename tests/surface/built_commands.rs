@@ -11,6 +11,13 @@ use crate::support::process::Process;
 
 const HELLO: &str = r#"{"model": "any", "messages": [{"role": "user", "content": "Hello!"}]}"#;
 
+/// The profile of a release, but for what makes it fast and its build slow.
+const IN_HASTE: [(&str, &str); 3] = [
+    ("CARGO_PROFILE_RELEASE_LTO", "off"),
+    ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0"),
+    ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "256"),
+];
+
 /// Returns the lines of all blocks of shell that call `cargo`.
 fn lines() -> Vec<String> {
     let pages = documents::all().into_iter().flat_map(|page| blocks(&page.text));
@@ -28,7 +35,7 @@ fn serve(line: &str) {
     run(&words.join(" ").replace("run", "build"));
     let folder = tempfile::tempdir().expect("a folder");
     let mut command = Command::new(words[0]);
-    command.args(&words[1..]).current_dir(root());
+    command.args(&words[1..]).current_dir(root()).envs(IN_HASTE);
     command.envs(variables.iter().filter_map(|variable| variable.split_once('=')));
     command.env("ANTEROOM_LISTEN", "127.0.0.1:0").env("ANTEROOM_ADMIN_LISTEN", "127.0.0.1:0");
     command.env("ANTEROOM__DATA_DIR", folder.path());
@@ -55,7 +62,8 @@ fn serve(line: &str) {
 
 fn run(line: &str) {
     let mut shell = Command::new("/bin/sh");
-    let status = shell.args(["-euc", line]).current_dir(root()).stdin(Stdio::null()).status();
+    shell.args(["-euc", line]).current_dir(root()).envs(IN_HASTE);
+    let status = shell.stdin(Stdio::null()).status();
     assert!(status.is_ok_and(|status| status.success()), "{line}");
 }
 
