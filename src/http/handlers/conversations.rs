@@ -8,7 +8,7 @@ use anteroom_actors::message::{Forget, Look, ask};
 use anteroom_actors::model::History;
 use serde::Serialize;
 use serde_json::value::RawValue;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::conversing::{ANSWER, id_of, restarting};
 use crate::canonical::ErrorForm;
@@ -22,15 +22,22 @@ pub const FOLDER: &str = "/api/v1/conversations";
 /// One of them there.
 pub const ONE: &str = "/{id}";
 
+/// Which conversation.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "the path is taken apart by the router")]
+struct Named {
+    /// Its name, as the header has it.
+    #[param(pattern = "^[A-Za-z0-9_.:-]{1,128}$", example = "example")]
+    id: String,
+}
+
 /// The messages of a conversation.
 ///
 /// A conversation begins with a chat completion that has the header X-Conversation-Id.
 #[utoipa::path(
     get, context_path = FOLDER, path = ONE, operation_id = "conversation",
-    params((
-        "id" = String, Path, description = "Its name, as the header has it.",
-        pattern = "^[A-Za-z0-9_.:-]{1,128}$", example = "example",
-    )),
+    params(Named),
     responses(
         (
             status = 200, body = Shown,
@@ -53,10 +60,7 @@ pub async fn show(worker: Rc<Worker>, request: HttpRequest, name: Path<String>) 
 /// Remove a conversation.
 #[utoipa::path(
     delete, context_path = FOLDER, path = ONE, operation_id = "forget",
-    params((
-        "id" = String, Path, description = "Its name, as the header has it.",
-        pattern = "^[A-Za-z0-9_.:-]{1,128}$", example = "example",
-    )),
+    params(Named),
     responses(
         (status = 200, description = "It is gone.", body = Forgotten),
         (status = 400, response = shared::Error),
