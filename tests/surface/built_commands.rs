@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
+use std::sync::mpsc::channel;
 
 use crate::support::client::Request;
 use crate::support::deadline::PATIENCE;
@@ -41,14 +42,19 @@ fn serve(line: &str) {
     command.env("ANTEROOM__DATA_DIR", folder.path());
     let mut gateway = Process::start(command.stdout(Stdio::null()).stderr(Stdio::piped()));
     let log = BufReader::new(gateway.child().stderr.take().expect("a piped stderr"));
-    let mut log = log.lines().map_while(Result::ok);
-    let address = log.find_map(|line| {
-        let (_, rest) = line.split_once("listening")?.1.split_once("api=http://")?;
-        Some(rest.split(' ').next()?.to_owned())
+    let (tell, told) = channel();
+    // To its end: who does not read on stops it at its next line.
+    std::thread::spawn(move || {
+        for line in log.lines().map_while(Result::ok) {
+            let rest =
+                line.split_once("listening").and_then(|(_, rest)| rest.split_once("api=http://"));
+            if let Some((_, rest)) = rest {
+                let _ = tell.send(rest.split(' ').next().unwrap_or_default().to_owned());
+            }
+        }
     });
-    let address = address.unwrap_or_else(|| panic!("{line}: it does not listen"));
-    // Who does not read on stops it at its next line.
-    std::thread::spawn(move || log.for_each(drop));
+    let address = told.recv_timeout(PATIENCE);
+    let address = address.unwrap_or_else(|_| panic!("{line}: it does not listen"));
     Request::get("/health/ready").send(&address).expect_status(200);
     if variables.is_empty() {
         let ask = || chat(HELLO).send(&address).expect_status(200);
