@@ -13,6 +13,7 @@ pub mod error;
 pub mod error_body;
 pub mod gateway;
 pub mod handlers;
+mod header_names;
 pub mod hit_texts;
 pub mod holding;
 pub mod in_force;

@@ -9,6 +9,7 @@ use actix_web::http::header::HeaderName;
 use anteroom_actors::model::{Label, LabelKind, Lifetimes};
 
 use super::handlers::STEERING_HEADERS;
+use super::header_names::HeaderNames;
 use super::shape::fields_query;
 use crate::canonical::{
     CREDENTIAL_HEADERS, Canonical, JsonError, KeepRules, Profile, Uncounted, canonicalise,
@@ -70,31 +71,6 @@ pub struct Route {
     pub recalled_headers: HeaderNames,
     methods: Vec<String>,
     path: Pattern,
-}
-
-/// A set of header names that is asked for each header of each request: most are told off by their
-/// length alone.
-#[derive(Debug)]
-pub struct HeaderNames {
-    names: Vec<HeaderName>,
-    /// A bit for each length that a name has, modulo 64.
-    lengths: u64,
-}
-
-impl HeaderNames {
-    fn new(names: Vec<HeaderName>) -> Self {
-        let lengths = names.iter().fold(0, |bits, name| bits | Self::bit(name));
-        Self { names, lengths }
-    }
-
-    fn bit(name: &HeaderName) -> u64 {
-        1 << (name.as_str().len() % 64)
-    }
-
-    /// Tells whether `name` is in the set.
-    pub fn contains(&self, name: &HeaderName) -> bool {
-        self.lengths & Self::bit(name) != 0 && self.names.contains(name)
-    }
 }
 
 #[derive(Debug)]

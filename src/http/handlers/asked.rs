@@ -115,13 +115,9 @@ impl Asked<'_> {
         put(&[self.accepted.code()]);
         put(self.request.method().as_str().as_bytes());
         put(self.target().as_bytes());
-        // In the order of the map, which is the same for the same headers: another order of theirs
-        // is but another digest.
-        for (name, value) in self.request.headers() {
-            if self.route.recalled_headers.contains(name) {
-                put(name.as_str().as_bytes());
-                put(value.as_bytes());
-            }
+        for (place, value) in self.route.recalled_headers.values_in_order(self.request.headers()) {
+            put(&place.to_le_bytes());
+            put(value.as_bytes());
         }
         // The key itself is no longer among the headers.
         if let Some(Caller(client)) = self.request.extensions().get::<Caller>() {
