@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use anteroom_actors::model::{CacheKey, Entry};
-use anteroom_actors::store::departures::{Departures, Stay};
+use anteroom_actors::store::departures::Departures;
 use anteroom_actors::store::shelves::{Plan, Shelves, Stored};
 
 use super::lifetimes::{ENDLESS, Filled, Found, Hits, Lifetimes};
@@ -57,15 +57,16 @@ struct Answer {
     until_ms: u64,
     bytes: u64,
     tally: Rc<Tally>,
-    _stay: Option<Stay>,
+    /// Its place in the queue of leaving is void once this is gone.
+    _life: Option<Rc<()>>,
 }
 
 impl Answer {
-    fn new(until_ms: u64, size_bytes: u64, tally: &Rc<Tally>, stay: Option<Stay>) -> Self {
+    fn new(until_ms: u64, size_bytes: u64, tally: &Rc<Tally>, life: Option<Rc<()>>) -> Self {
         let bytes = size_bytes.saturating_add(Entry::OVERHEAD_BYTES as u64);
         tally.now.set(tally.now.get().saturating_add(bytes));
         tally.peak.set(tally.peak.get().max(tally.now.get()));
-        Self { until_ms, bytes, tally: Rc::clone(tally), _stay: stay }
+        Self { until_ms, bytes, tally: Rc::clone(tally), _life: life }
     }
 }
 
@@ -85,7 +86,7 @@ struct Below {
 /// The levels under the log's clock.
 pub struct Levels {
     l1: Shelves<CacheKey, Answer>,
-    departures: Departures<CacheKey, u64>,
+    departures: Departures<CacheKey, u64, ()>,
     below: HashMap<u32, Below>,
     digests: Digests,
     lifetimes: Lifetimes,
@@ -139,9 +140,11 @@ impl Levels {
     }
 
     fn answer(&mut self, key: &CacheKey, size_bytes: u64, until_ms: u64) -> Answer {
-        let stay =
-            (until_ms != ENDLESS).then(|| self.departures.add(*key, until_ms, self.l1.entries()));
-        Answer::new(until_ms, size_bytes, &self.tally, stay)
+        let life = (until_ms != ENDLESS).then(Rc::default);
+        if let Some(life) = &life {
+            self.departures.add(*key, until_ms, life, self.l1.entries());
+        }
+        Answer::new(until_ms, size_bytes, &self.tally, life)
     }
 
     /// Tells whether L1 would answer a request for `key` until `at_ms` at least. This is no use of it.

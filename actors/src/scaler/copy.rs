@@ -1,7 +1,9 @@
 //! One scaled-down copy of L1: its own policy, of another size, fed a part of the keys.
 
+use std::rc::Rc;
+
 use crate::model::{Access, Entry, Level, Outcome};
-use crate::store::departures::{Departures, Stay};
+use crate::store::departures::Departures;
 use crate::store::shelves::{Plan, Shelves};
 
 /// A fill that nothing ends but its eviction.
@@ -46,13 +48,14 @@ impl Asked {
 
 struct Held {
     until_ms: u64,
-    _stay: Option<Stay>,
+    /// Its place in the queue of leaving is void once this is gone.
+    _life: Option<Rc<()>>,
 }
 
 /// An L1 that holds no answers: it knows what it would have held.
 pub(super) struct Copy {
     shelves: Shelves<u64, Held>,
-    departures: Departures<u64, u64>,
+    departures: Departures<u64, u64, ()>,
 }
 
 impl Copy {
@@ -60,7 +63,7 @@ impl Copy {
     pub(super) fn new(capacity: u64, entries: u64) -> Self {
         let entries = entries.clamp(1, MOST_SKETCHED);
         Self {
-            shelves: Shelves::new(Plan { capacity, ceiling: capacity, entries }),
+            shelves: Shelves::coarse(Plan { capacity, ceiling: capacity, entries }),
             departures: Departures::default(),
         }
     }
@@ -75,9 +78,11 @@ impl Copy {
         let is_fresh = |held: &Held| (held.until_ms > asked.at_ms).then_some(());
         let is_hit = self.shelves.get(&asked.key, is_fresh).is_some();
         if !is_hit && asked.until_ms > asked.at_ms {
-            let stay = (asked.until_ms != ENDLESS)
-                .then(|| self.departures.add(asked.key, asked.until_ms, self.shelves.entries()));
-            let held = Held { until_ms: asked.until_ms, _stay: stay };
+            let life = (asked.until_ms != ENDLESS).then(Rc::default);
+            if let Some(life) = &life {
+                self.departures.add(asked.key, asked.until_ms, life, self.shelves.entries());
+            }
+            let held = Held { until_ms: asked.until_ms, _life: life };
             self.shelves.insert(asked.key, held, weight);
         }
         is_hit

@@ -8,8 +8,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::departures::{Departures, Stay};
-use super::idle::{Asked, Idle, LARGE_FROM};
+use super::departures::Departures;
+use super::idle::{Idle, LARGE_FROM};
 pub use super::shelves::Stored;
 use super::shelves::{Plan, Shelf, Shelves};
 use crate::model::{CacheKey, Entry, Form, Purges, Versions};
@@ -54,7 +54,7 @@ impl Drop for Bytes {
     }
 }
 
-/// What stays with an entry while it is held, however often it is weighed.
+/// What stays with an entry while it is held, however often it is weighed; it is over with it.
 struct Course {
     leaves_at: Instant,
     /// Uses so far; its making is the first.
@@ -62,8 +62,7 @@ struct Course {
     /// Whether it has gone on to the further levels, or need not.
     handed_on: Cell<bool>,
     /// Whether it was used since it was last looked at.
-    asked: Asked,
-    _stay: Stay,
+    asked: Cell<bool>,
 }
 
 /// An entry on the shelves.
@@ -79,8 +78,8 @@ pub struct MemoryStore {
     /// No entry weighs less, so that one bound serves both bytes and entries.
     least_weight: u64,
     ledger: Rc<Ledger>,
-    leaving: Departures<CacheKey, Instant>,
-    idle: Idle<CacheKey>,
+    leaving: Departures<CacheKey, Instant, Course>,
+    idle: Idle<CacheKey, Course>,
     settings: L1Settings,
     purges: Purges,
     versions: Versions,
@@ -250,19 +249,20 @@ impl MemoryStore {
     /// Makes ready what is to be held, and its weight.
     fn arrive(&mut self, key: CacheKey, entry: Arc<Entry>, now: Instant) -> (Held, u64) {
         let leaves_at = now + self.settings.residence;
-        let course = Course {
+        let course = Rc::new(Course {
             leaves_at,
             uses: Cell::new(1),
             handed_on: Cell::new(entry.min_uses <= 1 || entry.is_negative()),
-            asked: Asked::default(),
-            _stay: self.leaving.add(key, leaves_at, self.shelves.entries()),
-        };
+            asked: Cell::new(false),
+        });
+        let entries = self.shelves.entries();
+        self.leaving.add(key, leaves_at, &course, entries);
         let bytes = Bytes::of(&entry, &self.ledger);
         if bytes.count >= LARGE_FROM {
-            self.idle.add(key, now, &course.asked, self.shelves.entries());
+            self.idle.add(key, now, &course, entries);
         }
         let weight = bytes.count.max(self.least_weight);
-        (Held { entry, _bytes: bytes, course: Rc::new(course) }, weight)
+        (Held { entry, _bytes: bytes, course }, weight)
     }
 
     /// Leases of the one before must end. Where the new one was refused nothing has taken its place.
@@ -285,7 +285,7 @@ impl MemoryStore {
     /// Lets go of large entries that nobody has asked for of late and that the further levels were
     /// given.
     pub fn let_idle_go(&mut self, now: Instant) {
-        while let Some(key) = self.idle.next(now) {
+        while let Some(key) = self.idle.next(now, |course| course.asked.replace(false)) {
             let is_elsewhere =
                 self.shelves.peek(&key).is_some_and(|held| held.course.handed_on.get());
             if is_elsewhere && self.shelves.remove(&key) {

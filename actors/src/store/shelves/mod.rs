@@ -78,7 +78,7 @@ pub struct Shelves<K, V> {
     warm_share: f64,
     /// The window's share, where it does not adapt.
     fixed_share: f64,
-    adaptive: Option<WindowShare<K>>,
+    adaptive: Option<WindowShare>,
     account: Rc<Account>,
     evictions: u64,
 }
@@ -87,8 +87,18 @@ impl<K: Copy + Eq + Hash, V> Shelves<K, V> {
     /// Creates empty shelves whose window adapts to the traffic, between a tenth and eight tenths of
     /// the capacity. The warm shelf has no room at first.
     pub fn new(plan: Plan) -> Self {
+        Self::adaptive(plan, share::COPY_ENTRIES)
+    }
+
+    /// Creates empty shelves whose window adapts as that of [`Self::new`], by fewer requests: for copies,
+    /// of which there are many.
+    pub fn coarse(plan: Plan) -> Self {
+        Self::adaptive(plan, share::COARSE_ENTRIES)
+    }
+
+    fn adaptive(plan: Plan, copy_entries: f64) -> Self {
         let mut shelves = Self::with_window(plan, share::START);
-        shelves.adaptive = Some(WindowShare::new(&shelves.plan));
+        shelves.adaptive = Some(WindowShare::new(&shelves.plan, copy_entries));
         shelves
     }
 

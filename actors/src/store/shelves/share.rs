@@ -21,7 +21,11 @@ pub(super) const START: f64 = 0.2;
 const TRIED: [f64; 4] = [0.1, 0.25, 0.5, 0.8];
 
 /// Entries a copy holds: enough to tell the shares apart, few enough to cost little.
-const COPY_ENTRIES: f64 = 1_024.0;
+pub(super) const COPY_ENTRIES: f64 = 1_024.0;
+
+/// As [`COPY_ENTRIES`], where the shelves are a copy themselves, one of many: what they would hit is off by
+/// a part in a thousand more.
+pub(super) const COARSE_ENTRIES: f64 = 512.0;
 
 /// A copy is made anew when it would hold this much more or less.
 const MISFIT: f64 = 2.0;
@@ -42,18 +46,21 @@ const MARGIN: f64 = 0.1;
 /// Least number of entries that half-life and travel are reckoned with.
 const LEAST_ENTRIES: f64 = 64.0;
 
-struct Miniature<K> {
+struct Miniature {
     share: f64,
-    shelves: Shelves<K, ()>,
+    /// By a hash of the keys: a quarter of their size does, where nothing is served.
+    shelves: Shelves<u64, ()>,
     /// Hits, older ones for less.
     hits: f64,
 }
 
 /// The window's share of the capacity, as it adapts.
-pub(super) struct WindowShare<K> {
+pub(super) struct WindowShare {
+    /// Entries a copy holds at most, about.
+    most: f64,
     now: f64,
     goal: f64,
-    copies: Vec<Miniature<K>>,
+    copies: Vec<Miniature>,
     /// Which part of the keys the copies see.
     rate: f64,
     /// Requests the copies saw, older ones for less.
@@ -61,9 +68,11 @@ pub(super) struct WindowShare<K> {
     until_fit: u32,
 }
 
-impl<K: Copy + Eq + Hash> WindowShare<K> {
-    pub(super) fn new(plan: &Plan) -> Self {
+impl WindowShare {
+    /// Begins with copies of about `most` entries.
+    pub(super) fn new(plan: &Plan, most: f64) -> Self {
         let mut share = Self {
+            most,
             now: START,
             goal: START,
             copies: Vec::new(),
@@ -80,7 +89,13 @@ impl<K: Copy + Eq + Hash> WindowShare<K> {
     }
 
     /// Learns of a request for `key`, and what its value weighs if it was there.
-    pub(super) fn asked(&mut self, key: &K, weight: Option<u64>, plan: &Plan, account: &Account) {
+    pub(super) fn asked(
+        &mut self,
+        key: &impl Hash,
+        weight: Option<u64>,
+        plan: &Plan,
+        account: &Account,
+    ) {
         let entries = as_float(account.entries()).max(LEAST_ENTRIES);
         self.until_fit = self.until_fit.saturating_sub(1);
         if self.until_fit == 0 {
@@ -90,27 +105,30 @@ impl<K: Copy + Eq + Hash> WindowShare<K> {
                 self.fit(plan, entries);
             }
         }
-        if self.is_sampled(key) {
-            self.ask_copies(key, weight, entries);
+        let hash = hash(key);
+        if self.is_sampled(hash) {
+            self.ask_copies(hash, weight, entries);
         }
         let pace = 1.0 / (TRAVEL * entries);
         self.now += (self.goal - self.now).clamp(-pace, pace);
     }
 
     /// Learns that a value has come in after it was asked for.
-    pub(super) fn came(&mut self, key: &K, weight: u64) {
-        if self.is_sampled(key) {
+    pub(super) fn came(&mut self, key: &impl Hash, weight: u64) {
+        let hash = hash(key);
+        if self.is_sampled(hash) {
             for copy in &mut self.copies {
-                copy.take(key, weight);
+                copy.take(hash, weight);
             }
         }
     }
 
     /// Learns that a value has gone for good: its time was over.
-    pub(super) fn left(&mut self, key: &K) {
-        if self.is_sampled(key) {
+    pub(super) fn left(&mut self, key: &impl Hash) {
+        let hash = hash(key);
+        if self.is_sampled(hash) {
             for copy in &mut self.copies {
-                copy.shelves.remove(key);
+                copy.shelves.remove(&hash);
             }
         }
     }
@@ -122,19 +140,19 @@ impl<K: Copy + Eq + Hash> WindowShare<K> {
         }
     }
 
-    fn ask_copies(&mut self, key: &K, weight: Option<u64>, entries: f64) {
+    fn ask_copies(&mut self, hash: u64, weight: Option<u64>, entries: f64) {
         let half_life = HALF_LIFE * (entries * self.rate).max(LEAST_ENTRIES);
         let decay = 0.5_f64.powf(half_life.recip());
         self.requests = self.requests.mul_add(decay, 1.0);
         for copy in &mut self.copies {
-            let is_hit = copy.shelves.get(key, |()| Some(())).is_some();
+            let is_hit = copy.shelves.get(&hash, |()| Some(())).is_some();
             copy.hits = copy.hits.mul_add(decay, f64::from(u8::from(is_hit)));
             if let Some(weight) = weight {
-                copy.take(key, weight);
+                copy.take(hash, weight);
             }
         }
-        let by_hits = |a: &&Miniature<K>, b: &&Miniature<K>| a.hits.total_cmp(&b.hits);
-        let distance = |copy: &&Miniature<K>| (copy.share - self.goal).abs();
+        let by_hits = |a: &&Miniature, b: &&Miniature| a.hits.total_cmp(&b.hits);
+        let distance = |copy: &&Miniature| (copy.share - self.goal).abs();
         let best = self.copies.iter().max_by(by_hits);
         let chosen = self.copies.iter().min_by(|a, b| distance(a).total_cmp(&distance(b)));
         if let (Some(best), Some(chosen)) = (best, chosen)
@@ -147,14 +165,14 @@ impl<K: Copy + Eq + Hash> WindowShare<K> {
     /// Keeps the copies small, but not too small to tell anything.
     fn fit(&mut self, plan: &Plan, entries: f64) {
         let held = entries * self.rate;
-        let is_too_small = self.rate < 1.0 && held < COPY_ENTRIES / MISFIT;
-        if is_too_small || held > COPY_ENTRIES * MISFIT {
+        let is_too_small = self.rate < 1.0 && held < self.most / MISFIT;
+        if is_too_small || held > self.most * MISFIT {
             self.copy(plan, entries);
         }
     }
 
     fn copy(&mut self, plan: &Plan, entries: f64) {
-        self.rate = if entries > COPY_ENTRIES { COPY_ENTRIES / entries } else { 1.0 };
+        self.rate = if entries > self.most { self.most / entries } else { 1.0 };
         self.requests = 0.0;
         let plan = Plan {
             capacity: scale(plan.capacity, self.rate),
@@ -170,8 +188,7 @@ impl<K: Copy + Eq + Hash> WindowShare<K> {
     }
 
     /// By a hash of its own: a copy of the shelves that sees a sample of the keys samples again.
-    fn is_sampled(&self, key: &K) -> bool {
-        let hash = BuildKeyHasher::default().hash_one(key);
+    fn is_sampled(&self, hash: u64) -> bool {
         let mixed = (hash ^ (hash >> 29)).wrapping_mul(0xd6e8_feb8_6659_fd93);
         let part = (mixed ^ (mixed >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93) >> 40;
         as_float(part) < self.rate * as_float(1 << 24)
@@ -181,12 +198,16 @@ impl<K: Copy + Eq + Hash> WindowShare<K> {
 /// Most entries the sketch of a copy is laid out for.
 const COPY_SKETCHED: u64 = 4_096;
 
-impl<K: Copy + Eq + Hash> Miniature<K> {
-    fn take(&mut self, key: &K, weight: u64) {
-        if !self.shelves.contains(key) {
-            self.shelves.insert(*key, (), weight);
+impl Miniature {
+    fn take(&mut self, hash: u64, weight: u64) {
+        if !self.shelves.contains(&hash) {
+            self.shelves.insert(hash, (), weight);
         }
     }
+}
+
+fn hash(key: &impl Hash) -> u64 {
+    BuildKeyHasher::default().hash_one(key)
 }
 
 /// Returns `part` of `whole`, at least 1.
