@@ -80,15 +80,16 @@ fn entry(number: u64, body_bytes: usize, made_wall_ms: u64) -> Arc<Entry> {
     Arc::new(Entry {
         key: CacheKey::new(*blake3::hash(&number.to_le_bytes()).as_bytes()),
         status: 200,
-        headers: vec![
+        headers: [
             header("content-type", "application/json"),
             header("openai-version", "2020-10-01"),
             header("etag", "\"0123456789abcdef0123456789abcdef\""),
-        ],
+        ]
+        .into(),
         body: Bytes::from(vec![b'x'; body_bytes]),
         freshness: Freshness {
             made_wall_ms,
-            lifetime: Duration::from_secs(7_200),
+            lifetime: Duration::from_secs(7_200).into(),
             ..Freshness::default()
         },
         model: Some("gpt-4o-mini".into()),

@@ -1,8 +1,6 @@
 //! Between answers and entries: what is kept of a list's answer, and what kept items make together.
 
-use std::time::Duration;
-
-use anteroom_actors::model::{CacheKey, Encodings, Entry, Form, Freshness, Header, Usage};
+use anteroom_actors::model::{CacheKey, Encodings, Entry, Form, Freshness, Header, Millis, Usage};
 use bytes::Bytes;
 
 use super::error::EmbeddingsError;
@@ -44,7 +42,7 @@ fn items(
     let headers = headers_without_bytes(&whole.headers);
     let entry = |((_, body), (_, key)): ((usize, Vec<u8>), &(usize, CacheKey))| Entry {
         key: *key,
-        headers: headers.clone(),
+        headers: headers.clone().into(),
         usage: tokens::counts(&body),
         body: Bytes::from(body),
         encodings: Encodings::default(),
@@ -69,7 +67,7 @@ pub fn as_one(key: CacheKey, items: &[&Entry], merged: Merged) -> Option<Entry> 
     Some(Entry {
         key,
         body: Bytes::from(merged.body),
-        headers: headers_without_bytes(&first.headers),
+        headers: headers_without_bytes(&first.headers).into(),
         freshness: together(items.iter().map(|item| &item.freshness))?,
         usage: Some(saved),
         upstream_latency: items.iter().map(|item| item.upstream_latency).max()?,
@@ -81,32 +79,26 @@ pub fn as_one(key: CacheKey, items: &[&Entry], merged: Merged) -> Option<Entry> 
 /// Returns the life of what is made of parts: it begins with the oldest part, and each of its ends is
 /// the first of theirs.
 fn together<'a>(parts: impl Iterator<Item = &'a Freshness> + Clone) -> Option<Freshness> {
-    let began = |part: &Freshness| {
-        let initial_ms = u64::try_from(part.initial_age.as_millis()).unwrap_or(u64::MAX);
-        part.made_wall_ms.saturating_sub(initial_ms)
-    };
+    let began = |part: &Freshness| part.made_wall_ms.saturating_sub(part.initial_age.as_u64());
     let made_wall_ms = parts.clone().map(began).min()?;
     let never_stale = parts.clone().any(|part| part.never_stale);
     let ends = |part: &Freshness| {
-        let since = Duration::from_millis(began(part).saturating_sub(made_wall_ms));
-        let lifetime = since.saturating_add(part.lifetime);
-        [
-            lifetime,
-            lifetime.saturating_add(part.stale_while_revalidate),
-            lifetime.saturating_add(part.stale_if_error),
-        ]
+        let since_ms = began(part).saturating_sub(made_wall_ms);
+        let lifetime_ms = since_ms.saturating_add(part.lifetime.as_u64());
+        let after_ms = |window: Millis| lifetime_ms.saturating_add(window.as_u64());
+        [lifetime_ms, after_ms(part.stale_while_revalidate), after_ms(part.stale_if_error)]
     };
-    let first = |one: [Duration; 3], other: [Duration; 3]| {
+    let first = |one: [u64; 3], other: [u64; 3]| {
         let [one_fresh, one_revalidate, one_error] = one;
         let [fresh, revalidate, error] = other;
         [one_fresh.min(fresh), one_revalidate.min(revalidate), one_error.min(error)]
     };
-    let [lifetime, revalidate, error] = parts.map(ends).reduce(first)?;
+    let [lifetime_ms, revalidate_ms, error_ms] = parts.map(ends).reduce(first)?;
     Some(Freshness {
         made_wall_ms,
-        lifetime,
-        stale_while_revalidate: revalidate.saturating_sub(lifetime),
-        stale_if_error: error.saturating_sub(lifetime),
+        lifetime: Millis::new(lifetime_ms),
+        stale_while_revalidate: Millis::new(revalidate_ms.saturating_sub(lifetime_ms)),
+        stale_if_error: Millis::new(error_ms.saturating_sub(lifetime_ms)),
         never_stale,
         ..Freshness::default()
     })

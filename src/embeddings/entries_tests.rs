@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use anteroom_actors::model::{Label, LabelKind, Labels};
 use proptest::prelude::*;
 
@@ -19,10 +21,10 @@ fn whole(body: &'static str) -> Entry {
     Entry {
         key: CacheKey::new([9; 32]),
         status: 200,
-        headers: vec![header("content-type", "application/json"), header("etag", "\"1\"")],
+        headers: (vec![header("content-type", "application/json"), header("etag", "\"1\"")]).into(),
         body: Bytes::from_static(body.as_bytes()),
         freshness: Freshness { made_wall_ms: 7, ..Freshness::default() },
-        labels: Labels { generation: 3, names: vec![Label::new(LabelKind::Tag, b"t")] },
+        labels: Labels { generation: 3, names: (vec![Label::new(LabelKind::Tag, b"t")]).into() },
         model: Some("m".into()),
         usage: Some(Usage { input_tokens: 4, output_tokens: 0 }),
         upstream_latency: Duration::from_secs(1),
@@ -49,7 +51,7 @@ fn each_item_is_kept_with_its_share_and_all_else_of_the_whole() {
     for ((entry, body), number) in kept.iter().zip(bodies).zip([0, 2]) {
         let expected = Entry {
             key: CacheKey::new([number; 32]),
-            headers: vec![header("content-type", "application/json")],
+            headers: (vec![header("content-type", "application/json")]).into(),
             body: Bytes::from_static(body.as_bytes()),
             usage: Some(Usage { input_tokens: 2, output_tokens: 0 }),
             ..whole.clone()
@@ -93,24 +95,24 @@ proptest! {
             .into_iter()
             .map(|(made, lifetime, revalidate, error)| Freshness {
                 made_wall_ms: made * 1_000,
-                lifetime: secs(lifetime),
-                stale_while_revalidate: secs(revalidate),
-                stale_if_error: secs(error),
+                lifetime: secs(lifetime).into(),
+                stale_while_revalidate: secs(revalidate).into(),
+                stale_if_error: secs(error).into(),
                 ..Freshness::default()
             })
             .collect();
         let whole = together(parts.iter()).unwrap();
         let oldest = parts.iter().map(|part| part.age_ms(at * 1_000)).max();
         prop_assert_eq!(Some(whole.age_ms(at * 1_000)), oldest);
-        let end = |part: &Freshness, more: Duration| secs(part.made_wall_ms / 1_000) + part.lifetime + more;
+        let end = |part: &Freshness, more: Duration| secs(part.made_wall_ms / 1_000) + part.lifetime.get() + more;
         let until = |more: fn(&Freshness) -> Duration| {
             let ends = parts.iter().map(|part| end(part, more(part))).min();
             (Some(end(&whole, more(&whole))), ends)
         };
         for more in [
             |_: &Freshness| Duration::ZERO,
-            |part: &Freshness| part.stale_while_revalidate,
-            |part: &Freshness| part.stale_if_error,
+            |part: &Freshness| part.stale_while_revalidate.get(),
+            |part: &Freshness| part.stale_if_error.get(),
         ] {
             let (own, of_parts) = until(more);
             prop_assert_eq!(own, of_parts);

@@ -4,7 +4,6 @@
 
 pub mod access;
 pub mod admission;
-mod alike;
 pub mod api;
 pub mod body;
 pub mod connections;

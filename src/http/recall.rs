@@ -11,9 +11,8 @@ use std::rc::Rc;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use anteroom_actors::model::{BuildKeyHasher, CacheKey, Entry, Form, Purges, Versions};
+use anteroom_actors::model::{Alike, BuildKeyHasher, CacheKey, Entry, Form, Purges, Versions};
 
-use super::alike::Alike;
 use super::counted::{Spared, Tab};
 use super::stored::{Shared, StoredHead};
 use super::untold::{Mark, Untold};

@@ -26,7 +26,7 @@ fn entry(lifetime: Duration) -> Arc<Entry> {
         body: Bytes::from_static(b"{}"),
         freshness: Freshness {
             made_wall_ms: ManualClock::START_WALL_MS,
-            lifetime,
+            lifetime: lifetime.into(),
             ..Freshness::default()
         },
         ..Entry::default()
@@ -206,7 +206,11 @@ fn a_lease_is_short_while_a_shorter_form_is_being_worked_out() {
     let (mut recall, clock, plain) = recall_with_lease(Duration::from_secs(60));
     let headers =
         vec![Header { name: "content-type".into(), value: Bytes::from_static(b"text/plain") }];
-    let entry = Arc::new(Entry { headers, body: "a ".repeat(600).into(), ..(*plain).clone() });
+    let entry = Arc::new(Entry {
+        headers: headers.into(),
+        body: "a ".repeat(600).into(),
+        ..(*plain).clone()
+    });
     let accepted = Accepted::parse([&b"gzip"[..]].into_iter());
     let head_now = || StoredHead::of(&entry, accepted, &EncodingSettings::default());
     let known = recall.known(&meaning(1).key);

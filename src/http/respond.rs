@@ -72,8 +72,8 @@ pub fn hit(
 ) -> HttpResponse {
     let age_s = entry.freshness.age_ms(wall_ms) / 1_000;
     // What is surely left at any moment of this second of its age.
-    let second_ends = Duration::from_secs(age_s.saturating_add(1));
-    let ttl_s = entry.freshness.lifetime.saturating_sub(second_ends).as_secs();
+    let second_ends_ms = age_s.saturating_add(1).saturating_mul(1_000);
+    let ttl_s = entry.freshness.lifetime.as_u64().saturating_sub(second_ends_ms) / 1_000;
     let mut response = kept(entry, head, texts.cache_status(ttl_s, level), texts.timing(total));
     // None of these is kept with an answer: nothing is to be replaced, which would take longer.
     let headers = response.headers_mut();
@@ -96,9 +96,9 @@ pub fn stale(
     timing: HeaderValue,
 ) -> HttpResponse {
     let age_ms = entry.freshness.age_ms(wall_ms);
-    let stale_for = Duration::from_millis(age_ms).saturating_sub(entry.freshness.lifetime);
+    let stale_ms = age_ms.saturating_sub(entry.freshness.lifetime.as_u64());
     // Rounded up: it has been stale for a part of this second at least, if only just now.
-    let stale_s = stale_for.as_millis().div_ceil(1_000).max(1);
+    let stale_s = stale_ms.div_ceil(1_000).max(1);
     let text = match instead_of {
         None => format!("anteroom; hit; ttl=-{stale_s}; detail={level}"),
         Some(InsteadOf { label, status, .. }) => {
@@ -247,7 +247,8 @@ mod tests {
     #[test]
     fn age_and_time_to_live_of_a_hit_go_together_at_every_moment() {
         let lifetime = Duration::from_secs(60);
-        let freshness = Freshness { made_wall_ms: 10_000, lifetime, ..Freshness::default() };
+        let freshness =
+            Freshness { made_wall_ms: 10_000, lifetime: lifetime.into(), ..Freshness::default() };
         let entry = Entry { status: 200, freshness, ..Entry::default() };
         let head = StoredHead::of(&entry, Accepted::default(), &EncodingSettings::default());
         let texts = HitTexts::new();

@@ -97,12 +97,12 @@ impl Asking<'_> {
                 let freshness =
                     Freshness::new(received_ms, keeping.age(received_ms), keeping.lifetimes);
                 let Keeping { headers, selection, .. } = keeping;
-                (Entry { headers, freshness, selection, ..entry }, true)
+                (Entry { headers: headers.into(), freshness, selection, ..entry }, true)
             }
             // Used this once, as of now.
             Ruling::Forbidden(_) => {
                 let freshness = Freshness { made_wall_ms: received_ms, ..Freshness::default() };
-                (Entry { headers, freshness, ..entry }, false)
+                (Entry { headers: headers.into(), freshness, ..entry }, false)
             }
         })
     }

@@ -113,11 +113,11 @@ fn answers_to_a_credential_need_leave_to_be_shared() {
 fn a_304_frees_what_it_identifies_and_nothing_else() {
     let call = get();
     let stored = headers(&[("cache-control", "max-age=10"), ("etag", "\"a\""), ("x-a", "1")]);
-    let entry = Entry { status: 200, headers: stored, ..Entry::default() };
+    let entry = Entry { status: 200, headers: stored.into(), ..Entry::default() };
     let fresh = headers(&[("etag", "\"a\""), ("cache-control", "max-age=20"), ("age", "5")]);
     let (new, keep) = asking(&call, false).freshened(&entry, &fresh).unwrap();
     assert!(keep);
-    assert_eq!((new.freshness.lifetime, new.freshness.age_ms(NOW)), (secs(20), 5_000));
+    assert_eq!((new.freshness.lifetime.get(), new.freshness.age_ms(NOW)), (secs(20), 5_000));
     let value = |name: &str| headers::text_of(&new.headers, name).map(str::to_owned);
     assert_eq!(value("cache-control").as_deref(), Some("max-age=20"));
     assert_eq!((value("x-a").as_deref(), value("age")), (Some("1"), None));

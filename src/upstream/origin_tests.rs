@@ -107,7 +107,12 @@ const WHOLE: &str = "HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nnew";
 
 fn kept(name: &str, value: &str) -> Arc<Entry> {
     let headers = vec![header(name, value)];
-    Arc::new(Entry { status: 200, headers, body: Bytes::from_static(b"old"), ..Entry::default() })
+    Arc::new(Entry {
+        status: 200,
+        headers: headers.into(),
+        body: Bytes::from_static(b"old"),
+        ..Entry::default()
+    })
 }
 
 /// RFC 9111 §4.3.1, §4.3.4: what has a validator is asked about; a 304 for another answer is not
@@ -133,7 +138,10 @@ async fn a_kept_answer_is_asked_about_by_its_validator() {
         match reply {
             Reply::Unchanged { entry, keep } => {
                 assert!(unchanged && keep, "{first}");
-                assert_eq!((&entry.body[..], entry.freshness.lifetime.as_secs()), (&b"old"[..], 9));
+                assert_eq!(
+                    (&entry.body[..], entry.freshness.lifetime.get().as_secs()),
+                    (&b"old"[..], 9)
+                );
             }
             Reply::Answer(answer) => {
                 assert!(!unchanged, "{first}");

@@ -1,5 +1,6 @@
 //! A stored answer.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,6 +17,9 @@ pub struct Header {
     pub value: Bytes,
 }
 
+/// The headers of a stored answer. Answers differ in their bodies, hardly in these: equal ones may be one.
+pub type Headers = Arc<[Header]>;
+
 /// Half of the digest of what selects an answer beside its key.
 pub type Selection = [u8; 16];
 
@@ -27,7 +31,7 @@ pub struct Entry {
     /// Status code of the answer.
     pub status: u16,
     /// Headers that belong to the answer, not to the one call that made it.
-    pub headers: Vec<Header>,
+    pub headers: Headers,
     /// The body that is served, before any encoding of ours.
     pub body: Bytes,
     /// The same in fewer bytes, where that is worked out.
@@ -52,10 +56,13 @@ pub struct Entry {
     pub upstream_latency: Duration,
 }
 
+/// What a shared pointer adds to what it points to: two counts.
+const COUNTS_BYTES: usize = 2 * size_of::<usize>();
+
 impl Entry {
     /// What an entry costs beside its bytes: the struct with its shared-pointer header, its place in
     /// L1 (key, list nodes, counts) and in the queue of leaving. `benches/l1_memory.rs` measures it.
-    pub const OVERHEAD_BYTES: usize = 300 + allocated(16 + size_of::<Self>());
+    pub const OVERHEAD_BYTES: usize = 300 + allocated(COUNTS_BYTES + size_of::<Self>());
 
     /// Tells whether it is an error. Such an answer is kept for a short while, in L1 alone: it must
     /// not take the place of a success that outlives it.
@@ -64,17 +71,22 @@ impl Entry {
     }
 
     /// Returns the bytes of memory this entry accounts for: body, its encodings, headers and overhead,
-    /// each as large as the allocator makes it.
+    /// each as large as the allocator makes it. Of headers that it shares with other answers it takes
+    /// its part: as many share them now.
     pub fn weight_bytes(&self) -> usize {
-        let header_texts: usize = self
-            .headers
-            .iter()
+        let texts = self.headers.iter();
+        let texts = texts
             .map(|header| allocated(header.name.len()) + allocated(header.value.len()))
-            .sum();
+            .sum::<usize>();
+        let headers = match size_of_val(&*self.headers) {
+            0 => 0,
+            list => allocated(COUNTS_BYTES + list) + texts,
+        };
+        // One of them is whoever finds equal ones.
+        let sharers = Arc::strong_count(&self.headers).saturating_sub(1).max(1);
         let model = self.model.as_ref().map_or(0, |model| model.len());
         Self::OVERHEAD_BYTES
-            + allocated(self.headers.len() * size_of::<Header>())
-            + header_texts
+            + headers / sharers
             + allocated(self.labels.names.len() * size_of::<Label>())
             + allocated(model)
             + allocated(self.body.len())
@@ -84,5 +96,26 @@ impl Entry {
     /// Returns the value of the first header called `name`, which is in lower case.
     pub fn header(&self, name: &str) -> Option<&[u8]> {
         self.headers.iter().find(|header| &*header.name == name).map(|header| &*header.value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_that_answers_share_are_counted_once_among_them() {
+        let header = Header { name: "server".into(), value: Bytes::from(vec![b'x'; 2_000]) };
+        let alone = Entry { headers: [header].into(), ..Entry::default() };
+        let whole = alone.weight_bytes() - Entry::default().weight_bytes();
+        assert!(whole > 2_000, "{whole}");
+        // Who finds equal headers holds them too.
+        let known = Arc::clone(&alone.headers);
+        assert_eq!(alone.weight_bytes() - Entry::default().weight_bytes(), whole);
+        let others: Vec<Entry> = (0..3).map(|_| alone.clone()).collect();
+        let shared = alone.weight_bytes() - Entry::default().weight_bytes();
+        assert!((whole / 4..=whole / 4 + 16).contains(&shared), "{shared} of {whole}");
+        drop((others, known));
+        assert_eq!(alone.weight_bytes() - Entry::default().weight_bytes(), whole);
     }
 }

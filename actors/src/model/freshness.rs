@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::Millis;
+
 /// How far the clocks of gateways that share answers may be apart, in milliseconds.
 pub const MAX_AHEAD_MS: u64 = 60_000;
 
@@ -14,16 +16,16 @@ pub struct Freshness {
     /// When the origin had finished the answer, in milliseconds since the Unix epoch.
     pub made_wall_ms: u64,
     /// Its age then: an answer of a cache further on is older than its arrival (RFC 9111 §4.2.3).
-    pub initial_age: Duration,
+    pub initial_age: Millis,
     /// How long it may be served from then on.
-    pub lifetime: Duration,
+    pub lifetime: Millis,
     /// How much longer it may be served while a new one is fetched (RFC 5861 §3).
-    pub stale_while_revalidate: Duration,
+    pub stale_while_revalidate: Millis,
     /// How much longer it may be served where the origin fails (RFC 5861 §4).
-    pub stale_if_error: Duration,
+    pub stale_if_error: Millis,
     /// How much longer it is kept to ask the origin whether it is still right (RFC 9111 §4.3);
     /// zero for one that has nothing to ask by.
-    pub keep_to_validate: Duration,
+    pub keep_to_validate: Millis,
     /// Whether the origin forbids to serve it once it is stale, whoever would take it
     /// (RFC 9111 §4.2.4, §5.2.2.2).
     pub never_stale: bool,
@@ -71,11 +73,11 @@ impl Freshness {
         } = lifetimes;
         Self {
             made_wall_ms,
-            initial_age,
-            lifetime,
-            stale_while_revalidate,
-            stale_if_error,
-            keep_to_validate,
+            initial_age: Millis::of(initial_age),
+            lifetime: Millis::of(lifetime),
+            stale_while_revalidate: Millis::of(stale_while_revalidate),
+            stale_if_error: Millis::of(stale_if_error),
+            keep_to_validate: Millis::of(keep_to_validate),
             never_stale,
         }
     }
@@ -84,31 +86,31 @@ impl Freshness {
     /// when it came. Where it is further ahead than `MAX_AHEAD_MS` a clock was set back, and nobody
     /// knows its age: its life is over, or it would live as much longer as the clock was set back.
     pub fn age_ms(&self, wall_ms: u64) -> u64 {
-        let initial_ms = u64::try_from(self.initial_age.as_millis()).unwrap_or(u64::MAX);
+        let initial_ms = self.initial_age.as_u64();
         if self.made_wall_ms.saturating_sub(wall_ms) > MAX_AHEAD_MS {
-            let life_ms = u64::try_from(self.whole_life().as_millis()).unwrap_or(u64::MAX);
-            return life_ms.max(initial_ms);
+            return self.whole_life_ms().max(initial_ms);
         }
         wall_ms.saturating_sub(self.made_wall_ms).saturating_add(initial_ms)
     }
 
     /// Returns how much longer the answer is fresh; zero when stale.
     pub fn remaining(&self, wall_ms: u64) -> Duration {
-        self.lifetime.saturating_sub(Duration::from_millis(self.age_ms(wall_ms)))
+        let lifetime_ms = self.lifetime.as_u64();
+        Duration::from_millis(lifetime_ms.saturating_sub(self.age_ms(wall_ms)))
     }
 
     /// Tells whether the answer is fresh at `wall_ms` (RFC 9111 §4.2).
     pub fn is_fresh(&self, wall_ms: u64) -> bool {
-        !self.remaining(wall_ms).is_zero()
+        self.age_ms(wall_ms) < self.lifetime.as_u64()
     }
 
     /// Returns what may be done with the answer at `wall_ms`.
     pub fn standing(&self, wall_ms: u64) -> Standing {
-        let age = Duration::from_millis(self.age_ms(wall_ms));
-        let Some(stale_for) = age.checked_sub(self.lifetime) else { return Standing::Fresh };
-        if age < self.lifetime {
-            Standing::Fresh
-        } else if stale_for < self.stale_while_revalidate {
+        let Some(stale_for) = self.age_ms(wall_ms).checked_sub(self.lifetime.as_u64()) else {
+            return Standing::Fresh;
+        };
+        let stale_for = Millis::new(stale_for);
+        if stale_for < self.stale_while_revalidate {
             Standing::WhileRevalidate
         } else if stale_for < self.stale_if_error {
             Standing::IfError
@@ -121,7 +123,7 @@ impl Freshness {
 
     /// Returns how much longer the answer may be of any use; zero when its time is over.
     pub fn useful_for(&self, wall_ms: u64) -> Duration {
-        self.whole_life().saturating_sub(Duration::from_millis(self.age_ms(wall_ms)))
+        Duration::from_millis(self.whole_life_ms().saturating_sub(self.age_ms(wall_ms)))
     }
 
     /// Tells whether the answer may be of any use at `wall_ms`, fresh or stale.
@@ -131,14 +133,13 @@ impl Freshness {
 
     /// Returns the wall time from which it is of no use, in milliseconds since the Unix epoch.
     pub fn over_at_ms(&self) -> u64 {
-        let life = self.whole_life().saturating_sub(self.initial_age);
-        let life_ms = u64::try_from(life.as_millis()).unwrap_or(u64::MAX);
+        let life_ms = self.whole_life_ms().saturating_sub(self.initial_age.as_u64());
         self.made_wall_ms.saturating_add(life_ms)
     }
 
-    fn whole_life(&self) -> Duration {
+    fn whole_life_ms(&self) -> u64 {
         let windows = self.stale_while_revalidate.max(self.stale_if_error);
-        self.lifetime.saturating_add(windows.max(self.keep_to_validate))
+        self.lifetime.as_u64().saturating_add(windows.max(self.keep_to_validate).as_u64())
     }
 }
 
@@ -149,9 +150,9 @@ mod tests {
     fn freshness() -> Freshness {
         Freshness {
             made_wall_ms: 1_000,
-            lifetime: Duration::from_millis(500),
-            stale_while_revalidate: Duration::from_millis(100),
-            stale_if_error: Duration::from_millis(300),
+            lifetime: Millis::new(500),
+            stale_while_revalidate: Millis::new(100),
+            stale_if_error: Millis::new(300),
             ..Freshness::default()
         }
     }
@@ -198,7 +199,7 @@ mod tests {
             assert_eq!(freshness.is_of_use(at), standing != Standing::Over, "at {at}");
         }
         assert_eq!(freshness.over_at_ms(), 1_800);
-        let kept = Freshness { keep_to_validate: Duration::from_millis(900), ..freshness };
+        let kept = Freshness { keep_to_validate: Millis::new(900), ..freshness };
         for (at, standing) in [
             (1_799, Standing::IfError),
             (1_800, Standing::Validate),
@@ -214,7 +215,7 @@ mod tests {
     /// RFC 9111 §4.2.3: what was old when it came is stale, and over, so much sooner.
     #[test]
     fn an_answer_that_came_old_ages_from_there() {
-        let old = Freshness { initial_age: Duration::from_millis(450), ..freshness() };
+        let old = Freshness { initial_age: Millis::new(450), ..freshness() };
         assert_eq!((old.age_ms(1_000), old.age_ms(0)), (450, 450));
         for (at, standing) in [
             (1_049, Standing::Fresh),

@@ -86,7 +86,7 @@ pub struct Labels {
     /// The purge generation that was known when the call for it began.
     pub generation: u64,
     /// Its names, beside [`Label::ALL`] and that of its key, which every answer has.
-    pub names: Vec<Label>,
+    pub names: Box<[Label]>,
 }
 
 impl Labels {

@@ -1,6 +1,7 @@
 //! Values that flow between the parts. No actix, no I/O.
 
 mod access;
+mod alike;
 mod allocated;
 mod budget;
 mod calls;
@@ -14,6 +15,7 @@ mod key;
 mod label;
 mod level;
 mod local;
+mod millis;
 mod outcome;
 mod pressure;
 mod purge;
@@ -23,11 +25,12 @@ mod versions;
 mod wants;
 
 pub use access::Access;
+pub use alike::Alike;
 pub use budget::{BudgetReport, MemoryBudget, OverBudget, Reservation};
 pub use calls::{CallCounts, CallEnd, Caller};
 pub use conversation::{ConversationId, History, HistoryVersion, Turn};
 pub use encoding::{Encoding, Encodings, TAG_LEN};
-pub use entry::{Entry, Header, Selection};
+pub use entry::{Entry, Header, Headers, Selection};
 pub use form::Form;
 pub use freshness::{Freshness, Lifetimes, Standing};
 pub use gate::{CallGate, CallGates, CallPlace, GateReport, GateSettings, NoPlace, TellCalls};
@@ -35,6 +38,7 @@ pub use key::{BuildKeyHasher, CacheKey, KeyHasher};
 pub use label::{Label, LabelKind, Labels};
 pub use level::Level;
 pub use local::{LoadedModel, LocalModel, ModelLoader};
+pub use millis::Millis;
 pub use outcome::{Outcome, Verdict};
 pub use pressure::{MemoryReading, PressureState};
 pub use purge::{PurgeRecord, Purges};

@@ -184,7 +184,7 @@ mod tests {
     }
 
     fn labels(generation: u64, names: &[Label]) -> Labels {
-        Labels { generation, names: names.to_vec() }
+        Labels { generation, names: names.to_vec().into() }
     }
 
     const KEY: CacheKey = CacheKey::new([7; 32]);

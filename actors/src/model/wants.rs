@@ -72,7 +72,7 @@ impl Wants {
         if standing == Standing::Fresh {
             return Use::Serve;
         }
-        let stale_for = age.saturating_sub(freshness.lifetime);
+        let stale_for = age.saturating_sub(freshness.lifetime.get());
         if freshness.never_stale {
             return Use::Validate;
         }
@@ -103,9 +103,9 @@ mod tests {
     fn a_request_takes_what_its_conditions_and_the_answers_age_allow() {
         let freshness = Freshness {
             made_wall_ms: 0,
-            lifetime: secs(60),
-            stale_while_revalidate: secs(30),
-            stale_if_error: secs(300),
+            lifetime: secs(60).into(),
+            stale_while_revalidate: secs(30).into(),
+            stale_if_error: secs(300).into(),
             ..Freshness::default()
         };
         let none = Wants::default();
@@ -142,8 +142,11 @@ mod tests {
     /// unasked, whatever he takes.
     #[test]
     fn what_must_be_validated_is_served_to_nobody_unasked() {
-        let kept =
-            Freshness { lifetime: secs(60), keep_to_validate: secs(60), ..Freshness::default() };
+        let kept = Freshness {
+            lifetime: secs(60).into(),
+            keep_to_validate: secs(60).into(),
+            ..Freshness::default()
+        };
         let never = Freshness { never_stale: true, ..kept };
         let none = Wants::default();
         let lax = Wants { max_stale: Some(Duration::MAX), ..none };

@@ -1,6 +1,6 @@
 //! Carrying one call from the origin into its flight, on a fetching thread.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -17,7 +17,8 @@ use super::writer::FlightWriter;
 use crate::clock::SharedClock;
 use crate::error::OriginError;
 use crate::model::{
-    CallEnd, CallGates, CallPlace, Caller, Entry, Form, Freshness, MemoryBudget, NoPlace, Verdict,
+    Alike, CallEnd, CallGates, CallPlace, Caller, Entry, Form, Freshness, Header, Headers,
+    MemoryBudget, NoPlace, Verdict,
 };
 use crate::origin::{Answer, Apart, Origin, OriginCall, Reply, Reshape};
 use crate::settings::FlightSettings;
@@ -38,6 +39,8 @@ pub(super) struct Fetching {
     pub(super) gates: CallGates,
     /// Calls that go on without readers.
     pub(super) orphans: Rc<Cell<usize>>,
+    /// Headers of answers that are kept.
+    pub(super) headers: Rc<RefCell<Alike<Headers>>>,
 }
 
 /// How a call ended that did not fail.
@@ -177,7 +180,7 @@ async fn carry_all(
     let made = Entry {
         key: call.key,
         status,
-        headers: stored_headers,
+        headers: alike(stored_headers, &fetching.headers),
         form: if streamed { Form::Stream } else { Form::Object },
         freshness: Freshness { made_wall_ms: fetching.clock.wall_ms(), ..Freshness::default() },
         selection,
@@ -196,6 +199,13 @@ async fn carry_all(
         }
     }
     Ok(landing)
+}
+
+/// Returns the headers as answers before this one have them, where they do; in the order of their names, as
+/// each map that headers come in has an order of its own.
+fn alike(mut headers: Vec<Header>, known: &RefCell<Alike<Headers>>) -> Headers {
+    headers.sort_by(|one, other| one.name.cmp(&other.name));
+    known.borrow_mut().one(headers.into())
 }
 
 async fn reshaped(whole: Bytes, reshape: Option<Reshape>) -> Bytes {
@@ -247,10 +257,6 @@ fn landing(made: Entry, whole: Bytes, verdict: Verdict, apart: Option<&Apart>) -
             Landing::Whole { whole: Some(whole), kept: Kept::Not(reason), entries: Vec::new() }
         }
         Verdict::Keep { lifetimes, usage, age } => {
-            let mut made = made;
-            // They were gathered in more room than most answers need.
-            made.headers.shrink_to_fit();
-            made.labels.names.shrink_to_fit();
             let entry = Entry {
                 body: whole.clone(),
                 freshness: Freshness::new(made.freshness.made_wall_ms, age, lifetimes),
@@ -304,5 +310,29 @@ impl<'a> Orphan<'a> {
 impl Drop for Orphan<'_> {
     fn drop(&mut self) {
         self.0.set(self.0.get().saturating_sub(1));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_headers_are_one_in_whatever_order_they_came() {
+        let header = |name: &str, value: &'static str| Header {
+            name: name.into(),
+            value: Bytes::from_static(value.as_bytes()),
+        };
+        let known = RefCell::default();
+        let one =
+            alike(vec![header("server", "a"), header("link", "1"), header("link", "2")], &known);
+        let other =
+            alike(vec![header("link", "1"), header("link", "2"), header("server", "a")], &known);
+        assert!(Arc::ptr_eq(&one, &other));
+        let names: Vec<_> = one.iter().map(|header| &*header.name).collect();
+        assert_eq!(names, ["link", "link", "server"]);
+        let turned =
+            alike(vec![header("link", "2"), header("link", "1"), header("server", "a")], &known);
+        assert!(!Arc::ptr_eq(&one, &turned), "of one name their order counts");
     }
 }

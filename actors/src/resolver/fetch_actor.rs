@@ -112,7 +112,8 @@ impl FetchActor {
         let orphans = Rc::new(Cell::new(0));
         let encoder = Encoder::new(settings.encoding);
         let (origin, settings) = (factory(), Rc::new(settings));
-        let fetching = Fetching { origin, settings, clock, budget, gates, orphans };
+        let headers = Rc::default();
+        let fetching = Fetching { origin, settings, clock, budget, gates, orphans, headers };
         let (in_flight, counts) = (InFlight::default(), Rc::default());
         Self { fetching, levels, ports, encoder, in_flight, counts }
     }

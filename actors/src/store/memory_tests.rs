@@ -26,7 +26,7 @@ fn made_at(number: u8, body_bytes: usize, made_wall_ms: u64) -> Arc<Entry> {
         body: Bytes::from(vec![b'x'; body_bytes]),
         freshness: Freshness {
             made_wall_ms,
-            lifetime: Duration::from_secs(7_200),
+            lifetime: Duration::from_secs(7_200).into(),
             ..Freshness::default()
         },
         ..Entry::default()

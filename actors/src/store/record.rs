@@ -24,8 +24,8 @@ use bytes::Bytes;
 use crate::codec::inflate::inflate;
 use crate::error::LevelError;
 use crate::model::{
-    CacheKey, Encoding, Encodings, Entry, Form, Freshness, Header, Label, Labels, Selection,
-    TAG_LEN, Usage,
+    CacheKey, Encoding, Encodings, Entry, Form, Freshness, Header, Headers, Label, Labels, Millis,
+    Selection, TAG_LEN, Usage,
 };
 
 const MAGIC: &[u8; 4] = b"ANTR";
@@ -83,11 +83,11 @@ pub fn encode(entry: &Entry, packed: Option<&Bytes>) -> Vec<u8> {
     out.extend_from_slice(entry.key.as_bytes());
     let freshness = &entry.freshness;
     put_u64(&mut out, freshness.made_wall_ms);
-    put_u64(&mut out, saturated(freshness.initial_age.as_millis()));
-    put_u64(&mut out, saturated(freshness.lifetime.as_millis()));
-    put_u64(&mut out, saturated(freshness.stale_while_revalidate.as_millis()));
-    put_u64(&mut out, saturated(freshness.stale_if_error.as_millis()));
-    put_u64(&mut out, saturated(freshness.keep_to_validate.as_millis()));
+    put_u64(&mut out, freshness.initial_age.as_u64());
+    put_u64(&mut out, freshness.lifetime.as_u64());
+    put_u64(&mut out, freshness.stale_while_revalidate.as_u64());
+    put_u64(&mut out, freshness.stale_if_error.as_u64());
+    put_u64(&mut out, freshness.keep_to_validate.as_u64());
     out.push(u8::from(freshness.never_stale));
     out.extend_from_slice(&entry.selection);
     put_u64(&mut out, saturated(entry.upstream_latency.as_micros()));
@@ -106,7 +106,7 @@ pub fn encode(entry: &Entry, packed: Option<&Bytes>) -> Vec<u8> {
     put_len32(&mut out, model.len());
     out.extend_from_slice(model.as_bytes());
     put_len32(&mut out, entry.headers.len());
-    for header in &entry.headers {
+    for header in entry.headers.iter() {
         put_len32(&mut out, header.name.len());
         out.extend_from_slice(header.name.as_bytes());
         put_len32(&mut out, header.value.len());
@@ -163,11 +163,11 @@ fn checked_content(record: &Bytes) -> Result<Bytes, LevelError> {
 fn fields(key: CacheKey, reader: &mut Reader, most: usize) -> Result<Entry, LevelError> {
     let freshness = Freshness {
         made_wall_ms: reader.u64()?,
-        initial_age: Duration::from_millis(reader.u64()?),
-        lifetime: Duration::from_millis(reader.u64()?),
-        stale_while_revalidate: Duration::from_millis(reader.u64()?),
-        stale_if_error: Duration::from_millis(reader.u64()?),
-        keep_to_validate: Duration::from_millis(reader.u64()?),
+        initial_age: Millis::new(reader.u64()?),
+        lifetime: Millis::new(reader.u64()?),
+        stale_while_revalidate: Millis::new(reader.u64()?),
+        stale_if_error: Millis::new(reader.u64()?),
+        keep_to_validate: Millis::new(reader.u64()?),
         never_stale: reader.flag()?,
     };
     let selection = reader.array()?;
@@ -238,7 +238,7 @@ fn labels(reader: &mut Reader) -> Result<Labels, LevelError> {
     Ok(Labels { generation, names: names.collect::<Result<_, _>>()? })
 }
 
-fn headers(reader: &mut Reader) -> Result<Vec<Header>, LevelError> {
+fn headers(reader: &mut Reader) -> Result<Headers, LevelError> {
     let count = reader.len32()?;
     if count > reader.rest.len() / MIN_HEADER_LEN {
         return Err(LevelError::Damaged("more headers than bytes"));
@@ -250,7 +250,7 @@ fn headers(reader: &mut Reader) -> Result<Vec<Header>, LevelError> {
         let value_len = reader.len32()?;
         headers.push(Header { name, value: reader.take(value_len)? });
     }
-    Ok(headers)
+    Ok(headers.into())
 }
 
 fn checksum(content: &[u8]) -> [u8; CHECKSUM_LEN] {

@@ -41,17 +41,17 @@ prop_compose! {
             min_uses: 0,
             key: CacheKey::new(key),
             status,
-            headers,
+            headers: headers.into(),
             body: Bytes::from(unit.repeat(num_units)),
             encodings: Encodings::default(),
             form: Form::from_code(form).unwrap_or_default(),
             freshness: Freshness {
                 made_wall_ms,
-                lifetime: Duration::from_millis(times_ms[0]),
-                stale_while_revalidate: Duration::from_millis(times_ms[1]),
-                stale_if_error: Duration::from_millis(times_ms[2]),
-                keep_to_validate: Duration::from_millis(times_ms[3]),
-                initial_age: Duration::from_millis(times_ms[4]),
+                lifetime: Duration::from_millis(times_ms[0]).into(),
+                stale_while_revalidate: Duration::from_millis(times_ms[1]).into(),
+                stale_if_error: Duration::from_millis(times_ms[2]).into(),
+                keep_to_validate: Duration::from_millis(times_ms[3]).into(),
+                initial_age: Duration::from_millis(times_ms[4]).into(),
                 never_stale,
             },
             labels: Labels {
@@ -125,8 +125,11 @@ proptest! {
 fn a_record_is_refused_for_another_key_or_of_another_version() {
     let body = Bytes::from_static(b"{}");
     let key = CacheKey::new([1; 32]);
-    let freshness =
-        Freshness { made_wall_ms: 1, lifetime: Duration::from_secs(1), ..Freshness::default() };
+    let freshness = Freshness {
+        made_wall_ms: 1,
+        lifetime: Duration::from_secs(1).into(),
+        ..Freshness::default()
+    };
     let entry = Entry { key, status: 200, body, freshness, ..Entry::default() };
     let mut content = encode(&entry, entry.encodings.ready(Encoding::Brotli));
     assert_eq!(
@@ -146,7 +149,11 @@ fn a_record_is_refused_for_another_key_or_of_another_version() {
 fn a_body_inflates_to_its_raw_length_within_the_bound_or_not_at_all() {
     let headers =
         vec![Header { name: "content-type".into(), value: Bytes::from_static(b"text/plain") }];
-    let entry = Entry { headers, body: Bytes::from(vec![b'a'; 100_000]), ..Entry::default() };
+    let entry = Entry {
+        headers: headers.into(),
+        body: Bytes::from(vec![b'a'; 100_000]),
+        ..Entry::default()
+    };
     prepare(&entry, Encoding::Brotli, &EncodingSettings::default());
     let stored_len = entry.encodings.ready(Encoding::Brotli).map_or(0, Bytes::len);
     assert!(stored_len > 0);

@@ -22,7 +22,7 @@ fn in_bytes(stage: &Stage) -> OriginCall {
         };
         whole.body.iter().filter(|byte| byte.is_ascii_digit()).map(part).collect()
     });
-    let labels = Labels { generation, names: vec![tag()] };
+    let labels = Labels { generation, names: vec![tag()].into() };
     OriginCall { apart: Some(apart), labels, ..call(200) }
 }
 

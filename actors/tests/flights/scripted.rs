@@ -290,13 +290,15 @@ impl Stage {
 
     /// Asks for the answer of key `number` that `wants` take.
     pub async fn resolve_as(&self, number: u8, alone: bool, wants: Wants) -> Reader {
-        let labels = Labels { generation: self.topology.purges.generation(), names: Vec::new() };
+        let labels =
+            Labels { generation: self.topology.purges.generation(), names: Vec::new().into() };
         self.resolve_call(OriginCall { labels, ..call(number) }, alone, wants).await
     }
 
     /// As [`Self::resolve_as`], of an answer that the origin can be asked about.
     pub async fn validate(&self, number: u8, wants: Wants) -> Reader {
-        let labels = Labels { generation: self.topology.purges.generation(), names: Vec::new() };
+        let labels =
+            Labels { generation: self.topology.purges.generation(), names: Vec::new().into() };
         let call = OriginCall { labels, validates: true, ..call(number) };
         self.resolve_call(call, false, wants).await
     }

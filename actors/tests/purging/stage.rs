@@ -120,7 +120,7 @@ impl Gateway {
 
     /// Returns an entry of its own time with a tag.
     pub fn made_now(&self, number: u8, name: &str) -> Entry {
-        let labels = Labels { generation: self.purges.generation(), names: vec![tag(name)] };
+        let labels = Labels { generation: self.purges.generation(), names: vec![tag(name)].into() };
         Entry { labels, ..entry(number) }
     }
 
@@ -142,7 +142,8 @@ impl Gateway {
 
     /// Waits until it knows of a purge of this tag that covers what was made before `generation`.
     pub async fn hears_of(&self, name: &str, generation: u64) {
-        let made = Labels { generation: generation.saturating_sub(1), names: vec![tag(name)] };
+        let made =
+            Labels { generation: generation.saturating_sub(1), names: vec![tag(name)].into() };
         eventually("a purge to be heard of", async || {
             if self.purges.covers(&CacheKey::new([0; 32]), &made) {
                 Ok(())

@@ -39,7 +39,7 @@ async fn a_record_expires_with_its_lifetime_or_residence_whichever_is_shorter() 
     {
         let mut kept = entry(number);
         kept.freshness.made_wall_ms -= age_s * 1_000;
-        kept.freshness.lifetime = Duration::from_secs(lifetime_s);
+        kept.freshness.lifetime = Duration::from_secs(lifetime_s).into();
         assert_eq!(level.insert(&kept).await, Ok(InsertOutcome::Stored));
         let left_ms: i64 = server.say(&["PTTL", &name(kept.key)]).await;
         let most_ms = most_s * 1_000;

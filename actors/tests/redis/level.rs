@@ -139,14 +139,15 @@ pub fn entry(number: u8) -> Entry {
     Entry {
         key: CacheKey::new([number; 32]),
         status: 200,
-        headers: vec![Header {
+        headers: (vec![Header {
             name: "content-type".into(),
             value: Bytes::from_static(b"application/json"),
-        }],
+        }])
+        .into(),
         body: Bytes::from(format!("{{\"answer\":{number}}}")),
         freshness: Freshness {
             made_wall_ms: SystemClock.wall_ms(),
-            lifetime: Duration::from_secs(30),
+            lifetime: Duration::from_secs(30).into(),
             ..Freshness::default()
         },
         usage: Some(Usage { input_tokens: 3, output_tokens: 4 }),

@@ -105,7 +105,7 @@ fn labels(reading: &Reading<'_>, meaning: &Meaning, directives: &Directives<'_>)
     let scope = reading.scope();
     let own = own_labels(&scope, meaning, directives);
     names.extend(own.into_iter().map(|(kind, name)| Label::new(kind, name)));
-    Labels { generation, names }
+    Labels { generation, names: names.into() }
 }
 
 /// Returns what the answer to a request can be purged by, beside its route's labels.

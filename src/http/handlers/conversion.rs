@@ -34,7 +34,7 @@ pub(super) async fn in_form(
         body,
         form,
         encodings: Encodings::default(),
-        headers: headers_in_form(&entry.headers, form),
+        headers: headers_in_form(&entry.headers, form).into(),
         ..Entry::clone(&entry)
     };
     let converted = Arc::new(converted);

@@ -49,12 +49,12 @@ pub(super) fn lease_hit(
 /// Returns what learns of a request that `entry` answers.
 fn access(entry: &Entry, (scope, session): (u64, u64), outcome: Outcome) -> Access {
     let Freshness { made_wall_ms, initial_age, lifetime, .. } = entry.freshness;
-    let left = lifetime.saturating_sub(initial_age).as_millis();
+    let left_ms = lifetime.as_u64().saturating_sub(initial_age.as_u64());
     Access {
         key: entry.key,
         scope,
         session,
-        fresh_until_ms: made_wall_ms.saturating_add(u64::try_from(left).unwrap_or(u64::MAX)),
+        fresh_until_ms: made_wall_ms.saturating_add(left_ms),
         size_bytes: u32::try_from(entry.body.len()).unwrap_or(u32::MAX),
         outcome,
     }
@@ -97,13 +97,13 @@ pub(super) async fn masked(question: &Question<'_>, entry: Arc<Entry>) -> Arc<En
     let mut part = Entry { encodings: Encodings::default(), ..Entry::clone(&entry) };
     let sent = outgoing.part(entry.body.clone()).await;
     part.body = sent.original;
-    part.headers.retain(|header| &*header.name != "etag");
     for encoding in [Encoding::Gzip, Encoding::Brotli] {
         let body = sent.encoded.clone().filter(|(other, _)| *other == encoding);
         part.encodings.settle(encoding, || body.map(|(_, body)| body));
     }
-    let vary = Bytes::from_static(b"X-Fields");
-    part.headers.push(Header { name: "vary".into(), value: vary });
+    let vary = Header { name: "vary".into(), value: Bytes::from_static(b"X-Fields") };
+    let own = entry.headers.iter().filter(|header| &*header.name != "etag").cloned();
+    part.headers = own.chain([vary]).collect();
     Arc::new(part)
 }
 

@@ -21,7 +21,7 @@ fn entry(number: u16, made_wall_ms: u64) -> Arc<Entry> {
         body: Bytes::from_static(b"an answer"),
         freshness: Freshness {
             made_wall_ms,
-            lifetime: Duration::from_secs(7_200),
+            lifetime: Duration::from_secs(7_200).into(),
             ..Freshness::default()
         },
         ..Entry::default()

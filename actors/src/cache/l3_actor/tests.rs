@@ -47,7 +47,7 @@ fn entry(number: u8, made_wall_ms: u64, body_len: usize) -> Arc<Entry> {
         body: Bytes::from(vec![number; body_len]),
         freshness: Freshness {
             made_wall_ms,
-            lifetime: Duration::from_secs(60),
+            lifetime: Duration::from_secs(60).into(),
             ..Freshness::default()
         },
         ..Entry::default()

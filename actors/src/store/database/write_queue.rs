@@ -151,7 +151,7 @@ mod tests {
             body: Bytes::new(),
             freshness: Freshness {
                 made_wall_ms: 0,
-                lifetime: Duration::ZERO,
+                lifetime: Duration::ZERO.into(),
                 ..Freshness::default()
             },
             ..Entry::default()

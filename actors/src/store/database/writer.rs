@@ -273,7 +273,7 @@ mod tests {
             let name = "content-type".into();
             let headers = vec![Header { name, value: Bytes::from_static(b"text/plain") }];
             let body = Bytes::from(vec![b'a'; length]);
-            let entry = Arc::new(Entry { headers, body, ..Entry::default() });
+            let entry = Arc::new(Entry { headers: headers.into(), body, ..Entry::default() });
             Row { entry, packed: None, stored_at_ms: 0, expires_at_ms: 0, size_bytes: length }
         };
         let mut rows = [1_000, MOST_SHRUNK_BYTES, 1_000, 1].map(row);

@@ -161,7 +161,7 @@ impl Explanation {
             };
         };
         let age_ms = entry.freshness.age_ms(wall_ms);
-        let lifetime_ms = u64::try_from(entry.freshness.lifetime.as_millis()).unwrap_or(u64::MAX);
+        let lifetime_ms = entry.freshness.lifetime.as_u64();
         let ttl_ms = i128::from(lifetime_ms) - i128::from(age_ms);
         let is_fresh = entry.freshness.is_fresh(wall_ms);
         Self {

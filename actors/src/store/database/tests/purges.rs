@@ -71,7 +71,7 @@ async fn rows_are_erased_by_label_by_key_and_all_in_small_steps() {
         let put_tagged = |numbers: std::ops::Range<u8>, generation| {
             for number in numbers {
                 let name = if number % 2 == 0 { "even" } else { "odd" };
-                let labels = Labels { generation, names: vec![tag("each"), tag(name)] };
+                let labels = Labels { generation, names: (vec![tag("each"), tag(name)]).into() };
                 let made = Entry { labels, ..(*entry(number, HOUR)).clone() };
                 database.put(Arc::new(made)).unwrap();
             }
