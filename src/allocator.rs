@@ -7,8 +7,8 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// jemalloc's settings, which it reads under this name only; an exported `malloc_conf` is ignored. A thread
 /// keeps for itself what it frees only up to 2 KiB a piece: bodies, which several threads handle, would
-/// lie in the cache of each.
+/// lie in the cache of each. And no more of a size than some dozens.
 #[expect(unsafe_code, reason = "jemalloc finds its settings by the name of a symbol")]
 #[unsafe(export_name = "_rjem_malloc_conf")]
-static ALLOCATOR_SETTINGS: &[u8; 76] =
-    b"background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0,tcache_max:2048\0";
+static ALLOCATOR_SETTINGS: &[u8; 103] =
+    b"background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0,tcache_max:2048,tcache_nslots_small_max:32\0";
