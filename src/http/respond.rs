@@ -153,8 +153,8 @@ fn kept(
     for (name, value) in head.headers.iter() {
         headers.append(name.clone(), value.clone());
     }
-    if let Some(etag) = &head.etag {
-        headers.append(ETAG, etag.clone());
+    if let Some(etag) = head.etag(entry) {
+        headers.append(ETAG, etag);
     }
     headers.append(CACHE_STATUS.clone(), cache_status);
     headers.append(SERVER_TIMING.clone(), timing);

@@ -22,6 +22,16 @@ const TAG_BELOW: usize = 64 * 1024;
 /// Headers that many answers have alike.
 pub type Shared = Rc<[(HeaderName, HeaderValue)]>;
 
+/// The entity tag, which no other answer has. Small: an answer has one, and one a lease.
+#[derive(Debug)]
+enum Tag {
+    None,
+    /// Written for each hit: kept ready it would take more room than it takes time to write.
+    OfDigest,
+    /// Made of the provider's.
+    Own(Box<HeaderValue>),
+}
+
 /// Status and headers of a stored answer in one encoding, parsed once for all its hits.
 #[derive(Debug)]
 pub struct StoredHead {
@@ -29,8 +39,7 @@ pub struct StoredHead {
     pub status: StatusCode,
     /// The headers that go with every hit, but for its entity tag.
     pub headers: Shared,
-    /// The entity tag, which no other answer has.
-    pub etag: Option<HeaderValue>,
+    tag: Tag,
     /// How the body is sent.
     pub encoding: Encoding,
     /// Whether there is nothing better for the caller, nor will be.
@@ -50,9 +59,9 @@ impl StoredHead {
         if entry.body.len() < TAG_BELOW {
             encodings.tag(&entry.body);
         }
-        let etag = tag(entry, encoding);
+        let tag = tag(entry, encoding);
         let mut headers: Vec<_> = entry.headers.iter().filter_map(parse).collect();
-        if etag.is_some() {
+        if !matches!(tag, Tag::None) {
             headers.retain(|(name, _)| *name != ETAG);
         }
         if is_worth {
@@ -65,9 +74,20 @@ impl StoredHead {
         Self {
             status: StatusCode::from_u16(entry.status).unwrap_or(StatusCode::OK),
             headers: headers.into(),
-            etag,
+            tag,
             encoding,
             is_final: encodings.is_tagged() && (!is_worth || encodings.is_settled(accepted.best())),
+        }
+    }
+
+    /// Returns the entity tag of a hit.
+    pub fn etag(&self, entry: &Entry) -> Option<HeaderValue> {
+        match &self.tag {
+            Tag::None => None,
+            Tag::OfDigest => {
+                Some(value(etag::of_digest(entry.encodings.tag(&entry.body), self.encoding)))
+            }
+            Tag::Own(own) => Some(HeaderValue::clone(own)),
         }
     }
 
@@ -82,17 +102,14 @@ impl StoredHead {
     }
 }
 
-/// Returns the entity tag of an answer in this encoding: made of the provider's, else of the digest.
-fn tag(entry: &Entry, encoding: Encoding) -> Option<HeaderValue> {
-    let text = match entry.header("etag").map(str::from_utf8) {
-        Some(Ok(own)) => etag::suffixed(own, encoding),
-        Some(Err(_)) => return None,
-        None if entry.encodings.is_tagged() => {
-            etag::of_digest(entry.encodings.tag(&entry.body), encoding)
-        }
-        None => return None,
-    };
-    Some(value(text))
+/// Returns what the entity tag of an answer in this encoding is made of.
+fn tag(entry: &Entry, encoding: Encoding) -> Tag {
+    match entry.header("etag").map(str::from_utf8) {
+        Some(Ok(own)) => Tag::Own(Box::new(value(etag::suffixed(own, encoding)))),
+        Some(Err(_)) => Tag::None,
+        None if entry.encodings.is_tagged() => Tag::OfDigest,
+        None => Tag::None,
+    }
 }
 
 fn vary(headers: &mut Vec<(HeaderName, HeaderValue)>) {

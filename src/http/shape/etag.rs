@@ -9,16 +9,24 @@ use super::negotiate::Encoding;
 /// `digest` is that of the body before it is encoded. One body has one tag per encoding (RFC 9110
 /// §8.8.3.3): 32 hexadecimal digits, then nothing, `-gz` or `-br`.
 pub fn of_digest(digest: &[u8; TAG_LEN], encoding: Encoding) -> String {
-    let mut tag = String::with_capacity(2 * TAG_LEN + 5);
-    tag.push('"');
-    for byte in digest {
-        for digit in [byte >> 4, byte & 0x0f] {
-            tag.push(char::from_digit(digit.into(), 16).unwrap_or('0'));
-        }
+    let mut digits = [0; 2 * TAG_LEN];
+    for ([high, low], byte) in digits.as_chunks_mut().0.iter_mut().zip(digest) {
+        (*high, *low) = (digit(byte >> 4), digit(byte & 0x0f));
     }
-    tag.push_str(suffix(encoding));
+    let suffix = suffix(encoding);
+    let mut tag = String::with_capacity(digits.len() + suffix.len() + 2);
+    tag.push('"');
+    tag.push_str(str::from_utf8(&digits).unwrap_or_default());
+    tag.push_str(suffix);
     tag.push('"');
     tag
+}
+
+/// Returns the hexadecimal digit of a number below 16; without a table or a branch, so that all digits of a
+/// tag are made at once.
+const fn digit(number: u8) -> u8 {
+    let letters = if number > 9 { b'a' - b'9' - 1 } else { 0 };
+    b'0' + number + letters
 }
 
 /// Returns an origin's entity tag for the form in which `encoding` sends its body.
