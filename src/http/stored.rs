@@ -22,7 +22,7 @@ const TAG_BELOW: usize = 64 * 1024;
 /// Headers that many answers have alike.
 pub type Shared = Rc<[(HeaderName, HeaderValue)]>;
 
-/// The entity tag, which no other answer has. Small: an answer has one, and one a lease.
+/// The entity tag, which no other answer has. Small, as each lease holds one.
 #[derive(Debug)]
 enum Tag {
     None,
