@@ -75,7 +75,7 @@ fn gateway(provider: SocketAddr) -> (Child, SocketAddr) {
     let log = gateway.stderr.take().expect("its log");
     let mut lines = BufReader::new(log).lines().map_while(Result::ok);
     let api = lines
-        .find_map(|line| line.split("api=http://").nth(1)?.trim().parse().ok())
+        .find_map(|line| line.split_once("api=http://")?.1.split(' ').next()?.parse().ok())
         .expect("the gateway tells its address");
     thread::spawn(move || lines.for_each(drop));
     (gateway, api)
