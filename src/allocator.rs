@@ -7,7 +7,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// jemalloc's settings, which it reads under this name only; an exported `malloc_conf` is ignored. A thread
 /// keeps for itself what it frees only up to 2 KiB a piece: bodies, which several threads handle, would
-/// lie in the cache of each. And no more of a size than some dozens.
+/// lie in the cache of each. And no more than 32 of a size: a megabyte less in some twenty threads.
 #[expect(unsafe_code, reason = "jemalloc finds its settings by the name of a symbol")]
 #[unsafe(export_name = "_rjem_malloc_conf")]
 static ALLOCATOR_SETTINGS: &[u8; 103] =

@@ -103,7 +103,7 @@ impl fmt::Debug for Apart {
 pub struct Head {
     /// Status code.
     pub status: u16,
-    /// Headers, names in lower case, in the order received.
+    /// Headers, names in lower case; those of one name in the order received.
     pub headers: Vec<Header>,
     /// Whether the body is to be passed on piece by piece as it comes (an event stream).
     pub streamed: bool,

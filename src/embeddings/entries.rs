@@ -1,6 +1,10 @@
 //! Between answers and entries: what is kept of a list's answer, and what kept items make together.
 
-use anteroom_actors::model::{CacheKey, Encodings, Entry, Form, Freshness, Header, Millis, Usage};
+use std::sync::Arc;
+
+use anteroom_actors::model::{
+    CacheKey, Encodings, Entry, Form, Freshness, Header, Headers, Millis, Usage,
+};
 use bytes::Bytes;
 
 use super::error::EmbeddingsError;
@@ -39,10 +43,10 @@ fn items(
 ) -> Result<Vec<Entry>, EmbeddingsError> {
     let positions: Vec<usize> = asked.iter().map(|(position, _)| *position).collect();
     let fetched = take_apart(&whole.body, asked.len())?;
-    let headers = headers_without_bytes(&whole.headers);
+    let headers: Headers = headers_without_bytes(&whole.headers).into();
     let entry = |((_, body), (_, key)): ((usize, Vec<u8>), &(usize, CacheKey))| Entry {
         key: *key,
-        headers: headers.clone().into(),
+        headers: Arc::clone(&headers),
         usage: tokens::counts(&body),
         body: Bytes::from(body),
         encodings: Encodings::default(),

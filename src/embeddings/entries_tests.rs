@@ -21,10 +21,10 @@ fn whole(body: &'static str) -> Entry {
     Entry {
         key: CacheKey::new([9; 32]),
         status: 200,
-        headers: (vec![header("content-type", "application/json"), header("etag", "\"1\"")]).into(),
+        headers: [header("content-type", "application/json"), header("etag", "\"1\"")].into(),
         body: Bytes::from_static(body.as_bytes()),
         freshness: Freshness { made_wall_ms: 7, ..Freshness::default() },
-        labels: Labels { generation: 3, names: (vec![Label::new(LabelKind::Tag, b"t")]).into() },
+        labels: Labels { generation: 3, names: [Label::new(LabelKind::Tag, b"t")].into() },
         model: Some("m".into()),
         usage: Some(Usage { input_tokens: 4, output_tokens: 0 }),
         upstream_latency: Duration::from_secs(1),
@@ -51,7 +51,7 @@ fn each_item_is_kept_with_its_share_and_all_else_of_the_whole() {
     for ((entry, body), number) in kept.iter().zip(bodies).zip([0, 2]) {
         let expected = Entry {
             key: CacheKey::new([number; 32]),
-            headers: (vec![header("content-type", "application/json")]).into(),
+            headers: [header("content-type", "application/json")].into(),
             body: Bytes::from_static(body.as_bytes()),
             usage: Some(Usage { input_tokens: 2, output_tokens: 0 }),
             ..whole.clone()

@@ -140,11 +140,7 @@ fn kept(value: &[u8]) -> Bytes {
 
 /// Returns those of `headers` that a stored copy keeps.
 pub(super) fn stored(headers: &[Header]) -> Vec<Header> {
-    let mut stored: Vec<Header> =
-        headers.iter().filter(|header| is_stored(&header.name)).cloned().collect();
-    // It is held for long, in numbers, and accounted for as long as it is.
-    stored.shrink_to_fit();
-    stored
+    headers.iter().filter(|header| is_stored(&header.name)).cloned().collect()
 }
 
 /// Tells whether a stored copy keeps a header of this lower-case name.

@@ -74,10 +74,8 @@ impl Entry {
     /// each as large as the allocator makes it. Of headers that it shares with other answers it takes
     /// its part: as many share them now.
     pub fn weight_bytes(&self) -> usize {
-        let texts = self.headers.iter();
-        let texts = texts
-            .map(|header| allocated(header.name.len()) + allocated(header.value.len()))
-            .sum::<usize>();
+        let text = |header: &Header| allocated(header.name.len()) + allocated(header.value.len());
+        let texts: usize = self.headers.iter().map(text).sum();
         let headers = match size_of_val(&*self.headers) {
             0 => 0,
             list => allocated(COUNTS_BYTES + list) + texts,

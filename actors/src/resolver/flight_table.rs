@@ -216,7 +216,7 @@ mod tests {
         let (mut table, clock, key) = table();
         let _leader = lead(&mut table, key, clock.now());
         table.purges.purge(crate::model::Label::ALL, clock.wall_ms());
-        let labels = Labels { generation: table.purges.generation(), names: Vec::new().into() };
+        let labels = Labels { generation: table.purges.generation(), names: Box::default() };
         let part = table.part(key, &labels, How::Together, clock.now());
         let Part::Lead(_writer, _reader) = part else { panic!("expected to lead") };
         let part = table.part(key, &labels, How::Together, clock.now());

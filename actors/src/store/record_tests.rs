@@ -47,11 +47,11 @@ prop_compose! {
             form: Form::from_code(form).unwrap_or_default(),
             freshness: Freshness {
                 made_wall_ms,
-                lifetime: Duration::from_millis(times_ms[0]).into(),
-                stale_while_revalidate: Duration::from_millis(times_ms[1]).into(),
-                stale_if_error: Duration::from_millis(times_ms[2]).into(),
-                keep_to_validate: Duration::from_millis(times_ms[3]).into(),
-                initial_age: Duration::from_millis(times_ms[4]).into(),
+                lifetime: Millis::new(times_ms[0]),
+                stale_while_revalidate: Millis::new(times_ms[1]),
+                stale_if_error: Millis::new(times_ms[2]),
+                keep_to_validate: Millis::new(times_ms[3]),
+                initial_age: Millis::new(times_ms[4]),
                 never_stale,
             },
             labels: Labels {

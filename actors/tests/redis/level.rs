@@ -139,10 +139,10 @@ pub fn entry(number: u8) -> Entry {
     Entry {
         key: CacheKey::new([number; 32]),
         status: 200,
-        headers: (vec![Header {
+        headers: [Header {
             name: "content-type".into(),
             value: Bytes::from_static(b"application/json"),
-        }])
+        }]
         .into(),
         body: Bytes::from(format!("{{\"answer\":{number}}}")),
         freshness: Freshness {

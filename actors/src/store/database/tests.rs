@@ -37,8 +37,7 @@ fn entry(number: u8, lifetime: Duration) -> Arc<Entry> {
     Arc::new(Entry {
         key: CacheKey::new([number; 32]),
         status: 200,
-        headers: (vec![Header { name: "content-type".into(), value: Bytes::from_static(b"a/b") }])
-            .into(),
+        headers: [Header { name: "content-type".into(), value: Bytes::from_static(b"a/b") }].into(),
         body: Bytes::from(vec![number; 1_000]),
         freshness: Freshness {
             made_wall_ms: ManualClock::START_WALL_MS,
